@@ -1,0 +1,1 @@
+"""Samples to scores, expected bands and alerts."""

@@ -1,0 +1,48 @@
+"""What the engine says about each sample: columns, one entry per sample of the batch that was put in."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Status(IntEnum):
+    """What became of one sample; everything from DUPLICATE on left no trace in the detector's state."""
+
+    SCORED = 0
+    WARMING_UP = 1  # learned from, but too little history for a score
+    STALE = 2  # Prometheus stale marker: the series ended or its target is down
+    RESET = 3  # a counter restarted: no rate can be taken from this sample
+    DUPLICATE = 4  # same timestamp as the sample before and same value: harmless
+    CONFLICT = 5  # same timestamp as the sample before, another value: the first one stays
+    OUT_OF_ORDER = 6  # older than the newest sample of its series
+    NOT_FINITE = 7  # NaN or infinite: counted, not learned
+
+
+class Kind(IntEnum):
+    """What sort of strangeness; NONE where nothing is strange. The names, lower case, are part of the API."""
+
+    NONE = 0
+    SPIKE = 1  # far above what this series does at this time
+    DIP = 2  # far below
+    LEVEL_SHIFT = 3  # stayed away from the usual level for many samples
+    PATTERN = 4  # a state (value, recent means, season) that was never seen before
+    STUCK = 5  # repeats one value although it never used to
+    MISSING = 6  # expected samples do not arrive
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One entry per sample, in the order of the batch; `onsets` and `endings` are indices into it."""
+
+    score: NDArray[np.float32]  # 0..1, 0.5 = the alert threshold; NaN = not known
+    expected: NDArray[np.float64]  # in the unit of the value; NaN = not known
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    anomalous: NDArray[np.bool_]
+    alert: NDArray[np.float32]  # score at the onset of an anomaly, 0 elsewhere
+    kind: NDArray[np.uint8]  # Kind
+    status: NDArray[np.uint8]  # Status
+    onsets: NDArray[np.int64]  # indices of samples that raised an alert
+    endings: NDArray[np.int64]  # indices of samples at which the anomaly of their series ended

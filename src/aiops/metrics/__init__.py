@@ -1,0 +1,1 @@
+"""Samples arriving: wire formats in, columns out."""

@@ -1,0 +1,149 @@
+"""Which series a sample belongs to.
+
+A series is a set of labels; inside it is a row number, so that everything per series can be an array. A batch
+of samples is four columns: row, time, value, stale flag. Labels are kept once per series, never per sample.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiops.errors import InputError, OverloadError
+
+Labels = tuple[tuple[str, str], ...]
+"""Label pairs sorted by name, unique names, no empty value; the metric's name is the label `__name__`."""
+
+STALE_NAN_BITS = 0x7FF0000000000002
+"""Prometheus stale marker, a signalling NaN: compare bits, arithmetic destroys it."""
+
+COUNTER_SUFFIXES = ("_total", "_count", "_sum", "_bucket")
+"""Prometheus naming: series that only grow until their process restarts."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleBatch:
+    """Samples in arrival order; all columns have the same length."""
+
+    rows: NDArray[np.int32]
+    time_ms: NDArray[np.int64]  # since the epoch, UTC
+    values: NDArray[np.float64]
+    stale: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @staticmethod
+    def empty() -> "SampleBatch":
+        return SampleBatch(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0), np.empty(0, np.bool_))
+
+
+def canonical(pairs: Mapping[str, str] | Iterable[tuple[str, str]]) -> Labels:
+    """Labels sorted by name; a label with an empty value counts as absent (as in Prometheus).
+
+    Raises InputError on an empty or repeated name.
+    """
+    items = pairs.items() if isinstance(pairs, Mapping) else pairs
+    labels = tuple(sorted((name, value) for name, value in items if value))
+    for k, (name, _) in enumerate(labels):
+        if not name:
+            raise InputError("a label has an empty name")
+        if k and labels[k - 1][0] == name:
+            raise InputError(f"label {name!r} appears twice in one series")
+    return labels
+
+
+def display(labels: Labels) -> str:
+    """`name{a="b"}`, as Prometheus writes it."""
+    name = next((value for key, value in labels if key == "__name__"), "")
+    rest = ", ".join(f'{key}="{value}"' for key, value in labels if key != "__name__")
+    return f"{name}{{{rest}}}" if rest or not name else name
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """One condition on a label, with Prometheus semantics: an absent label has the value ''."""
+
+    name: str
+    op: Literal["=", "!=", "=~", "!~"]
+    value: str
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        value = labels.get(self.name, "")
+        if self.op in ("=", "!="):
+            return (value == self.value) is (self.op == "=")
+        return (re.fullmatch(self.value, value) is not None) is (self.op == "=~")
+
+
+_SELECTOR = re.compile(r'\s*([A-Za-z_][\w.]*)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"\s*(,|$)')
+
+
+def parse_matchers(selector: str) -> tuple[Matcher, ...]:
+    """`up{job="node", instance!~"db.*"}` -> matchers. Raises InputError where it cannot be read."""
+    name, brace, rest = selector.strip().partition("{")
+    matchers = [Matcher("__name__", "=", name.strip())] if name.strip() else []
+    if brace:
+        if not rest.endswith("}"):
+            raise InputError(f"selector {selector!r} does not end with '}}'")
+        rest, at = rest[:-1].rstrip().rstrip(","), 0
+        while at < len(rest):
+            found = _SELECTOR.match(rest, at)
+            if not found:
+                raise InputError(f'selector {selector!r} cannot be read at {rest[at:]!r}: write label="value"')
+            label, op, value, _ = found.groups()
+            if op in ("=~", "!~"):
+                try:
+                    re.compile(value)
+                except re.error as error:
+                    raise InputError(f"selector {selector!r}: {value!r} is not a regular expression: {error}") from None
+            matchers.append(Matcher(label, op, re.sub(r"\\(.)", r"\1", value)))  # type: ignore[arg-type]
+            at = found.end()
+    return tuple(matchers)
+
+
+class SeriesTable:
+    """Labels <-> row, up to `series_max` rows; rows are given out in order and never change their meaning."""
+
+    def __init__(self, series_max: int) -> None:
+        self.series_max = series_max
+        self._labels: list[Labels] = []
+        self._row: dict[Labels, int] = {}
+        self.is_counter = np.zeros(series_max, np.bool_)  # by name or by the sender's word
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __iter__(self) -> Iterator[Labels]:
+        return iter(self._labels)
+
+    def labels(self, row: int) -> Labels:
+        return self._labels[row]
+
+    def find(self, labels: Labels) -> int | None:
+        return self._row.get(labels)
+
+    def row(self, labels: Labels, is_counter: bool | None = None) -> int:
+        """The row of a series, a new one if it was never seen. Raises OverloadError at `series_max`."""
+        row = self._row.get(labels)
+        if row is None:
+            row = len(self._labels)
+            if row >= self.series_max:
+                raise OverloadError(f"series limit reached: series_max = {self.series_max}; raise it or send fewer")
+            self._labels.append(labels)
+            self._row[labels] = row
+            name = next((value for key, value in labels if key == "__name__"), "")
+            self.is_counter[row] = name.endswith(COUNTER_SUFFIXES) if is_counter is None else is_counter
+        return row
+
+    def match(self, matchers: Iterable[Matcher]) -> list[int]:
+        """Rows whose labels satisfy all matchers, in order of first appearance."""
+        conditions = tuple(matchers)
+        found = []
+        for row, labels in enumerate(self._labels):
+            mapping = dict(labels)
+            if all(matcher.matches(mapping) for matcher in conditions):
+                found.append(row)
+        return found
