@@ -1,0 +1,368 @@
+"""The loop over samples: the only place where every sample is touched, so it is compiled and knows no objects.
+
+For each sample in arrival order: place it on the time line of its series (duplicate? late? reset?), compare it with
+what this series does at this hour (season by hour of day and of week, corrected by the present level), turn four
+deviations into one calibrated improbability (`likelihood`), ask the novelty bank whether the state is new at all
+(`novelty`), and keep the anomaly's life: onset once, persisted once, ended once. Score first, then learn.
+
+score = s / (1 + s) with s = max(novelty, improbability / IMPROBABILITY_BAR, stuck): s = 1, score 0.5, is the alert bar.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from aiops.detection import state as S
+from aiops.detection.likelihood import deviation_at, improbability, tail_column
+from aiops.detection.novelty import novelty
+from aiops.detection.prefetch import prefetch
+
+# Cold memory: samples to look ahead
+AHEAD_SCALARS, AHEAD_PROTOTYPES = 4, 2
+LINE = 16  # float32 per cache line
+
+# Constants of the time line
+GAP_INTERVALS = 10.0  # a longer silence restarts the running means
+LATE_ACCEPTED = 5  # this many late samples in order among themselves: the clock was set back, follow it
+RAW_MAX = 1e30  # larger magnitudes are cut: float32 state must not overflow
+
+# Constants of the residuals; half-lives in samples. Sub-minute series get hour slots that forget per minute, not per sample.
+GAIN_LONG = 1 - 0.5 ** (1 / 2000)
+GAIN_SCALE = 1 - 0.5 ** (1 / 1000)
+GAIN_LEVEL = 1 - 0.5 ** (1 / 40)
+GAIN_RUN = 1 - 0.5 ** (1 / 1.2)
+SLOT_GAIN = 0.05
+SLOT_INTERVAL_S = 60.0
+SLOT_LONG_GAIN = 0.1
+WEEK_GAIN, WEEK_COUNT_STEP, WEEK_COUNT_MAX = 0.03, 0.1, 50.0
+FLOOR_DEV, FLOOR_MEAN, FLOOR_ABS = 0.03, 1e-4, 1e-9
+CLIP_MEAN, CLIP_SCALE = 5.0, 10.0
+WEIGHT_GLOBAL, WEIGHT_RESIDUAL, WEIGHT_RUN, WEIGHT_STEP = 0.5, 1.0, 0.5, 1.25
+WEIGHT_SUM = 3.25
+EXCESS_LEAK, EXCESS_MAX = 0.4, 6.0
+HISTORY_COUNT = 2000.0  # improbability counts by t / (t + this): tails need history
+IMPROBABILITY_BAR = 2.8
+BAND_LP = 3.0  # the expected band holds all but one in a thousand on each side
+
+# Constants of an anomaly's life
+REFRACTORY_SAMPLES = 120.0
+BREAK_THROUGH = 2.4  # within the refractory time only something this much stranger is a new onset
+CALM_STRENGTH = 0.5
+CALM_SAMPLES = 5.0  # so many calm samples in a row inside the band end an anomaly
+ACCEPT_SAMPLES = 60.0  # so many calm samples in a row outside it are the new normal
+LEVEL_SHIFT_SAMPLES = 10.0
+PERSIST_SAMPLES = 3.0
+
+# Constants of the stuck rule: the run's probability under the series' own habit of repeating itself
+STUCK_LP = 10.0
+STUCK_RUN_MIN = 15.0
+STUCK_FIRST_PRIOR, STUCK_NEXT_PRIOR = 0.1, 0.3
+STUCK_RUN_LEARNED = 30.0  # a long run teaches no more than this many repeats
+
+SCORED, WARMING_UP, STALE, RESET, DUPLICATE, CONFLICT, OUT_OF_ORDER, NOT_FINITE = 0, 1, 2, 3, 4, 5, 6, 7
+NONE, SPIKE, DIP, LEVEL_SHIFT, PATTERN, STUCK = 0, 1, 2, 3, 4, 5
+
+
+@njit(inline="always")
+def place(head, i, time_ms, raw, stale):  # type: ignore[no-untyped-def]
+    """Where the sample stands on the time line of its series: a status; SCORED = take it."""
+    if head[i, S.SEEN] == 0:
+        return STALE if stale else SCORED
+    last = head[i, S.LAST_TIME_MS]
+    if time_ms > last:
+        return STALE if stale else SCORED
+    if time_ms == last:
+        same = raw == head[i, S.LAST_RAW] or (stale and math.isnan(head[i, S.LAST_RAW]))
+        return DUPLICATE if same or math.isnan(raw) else CONFLICT
+    if head[i, S.LATE_COUNT] == 0 or time_ms > head[i, S.LATE_TIME_MS]:
+        head[i, S.LATE_COUNT] += 1
+        head[i, S.LATE_TIME_MS] = time_ms
+        if head[i, S.LATE_COUNT] > LATE_ACCEPTED and not stale:
+            return SCORED
+    return OUT_OF_ORDER
+
+
+@njit(inline="always")
+def same_run(body, i, is_same):  # type: ignore[no-untyped-def]
+    """Strength of "stuck": 0, or more than 1 once the run of equal values is improbable for this series."""
+    run, first, following = body[i, S.SAME_RUN], body[i, S.SAME_FIRST], body[i, S.SAME_NEXT]
+    if body[i, S.COUNT] <= 1:
+        first, following = np.float32(STUCK_FIRST_PRIOR), np.float32(STUCK_NEXT_PRIOR)
+    if run == 0:
+        first += np.float32(0.005) * ((1 if is_same else 0) - first)
+    elif run < STUCK_RUN_LEARNED:
+        following += np.float32(0.005) * ((1 if is_same else 0) - following)
+    elif not is_same:
+        following += np.float32(0.005) * (0 - following)
+    body[i, S.SAME_FIRST], body[i, S.SAME_NEXT] = first, following
+    if not is_same:
+        if run > 0:
+            body[i, S.SAME_RUN_MAX] = max(run, body[i, S.SAME_RUN_MAX] * np.float32(0.99))
+        body[i, S.SAME_RUN], body[i, S.STUCK] = 0, 0
+        return 0.0
+    run += 1
+    body[i, S.SAME_RUN] = run
+    if run < STUCK_RUN_MIN or run <= 2 * body[i, S.SAME_RUN_MAX]:
+        return 0.0
+    if body[i, S.STUCK] == 0:  # judged by the habit before this run began to teach otherwise
+        lp = -math.log10(max(first, 1e-3)) - (run - 1) * math.log10(min(max(following, 0.05), 0.9999))
+        if lp < STUCK_LP or body[i, S.COUNT] < 100 + run:
+            return 0.0
+        body[i, S.STUCK] = 1
+    return 1.5
+
+
+@njit(inline="always")
+def hour_slots(time_ms):  # type: ignore[no-untyped-def]
+    """Hour of day to learn in; the two slots to interpolate between and the weight of the second; hour of the week."""
+    second = (time_ms // 1000) % 86400
+    hour = second // 3600
+    position = second / 3600 - 0.5
+    left = math.floor(position)
+    weight = position - left
+    week_hour = ((time_ms // 1000 // 3600) + 72) % 168  # the epoch was a Thursday; 0 = Monday 00:00 UTC
+    return int(hour), int(left) % 24, (int(left) + 1) % 24, weight, int(week_hour)
+
+
+@njit(inline="always")
+def slot_mean(body, i, slot, mu):  # type: ignore[no-untyped-def]
+    column = S.SLOTS + slot * S.SLOT_SIZE
+    return float(body[i, column + S.SLOT_MEAN]) if body[i, column + S.SLOT_COUNT] >= 2 else mu
+
+
+@njit(inline="always")
+def step_toward(mean, value, gain, clip):  # type: ignore[no-untyped-def]
+    """One exponential step, limited to `clip`: no single sample moves a mean further."""
+    return mean + gain * min(max(value - mean, -clip), clip)
+
+
+@njit(inline="always")
+def learn_and_score(body, i, value, time_ms, interval_s, is_gap, scratch, found):  # type: ignore[no-untyped-def]
+    """Strength s of one sample (1 = the alert bar); writes expected, lower, upper, kind to `found`; learns the sample."""
+    count = float(body[i, S.COUNT])
+    mu, dev = float(body[i, S.MU]), float(body[i, S.DEV])
+    level, size = float(body[i, S.LEVEL]), float(body[i, S.RESIDUAL_ABS])
+    step_size, last = float(body[i, S.STEP_ABS]), found[4]
+    if count == 0:
+        mu, last = value, value
+    if is_gap:
+        level, last = 0.0, value
+    hour, left, right, weight, week_hour = hour_slots(time_ms)
+    slot = S.SLOTS + hour * S.SLOT_SIZE
+    season = (1 - weight) * slot_mean(body, i, left, mu) + weight * slot_mean(body, i, right, mu)
+    week_count = float(body[i, S.WEEK_COUNT])
+    season += float(body[i, S.WEEK + week_hour]) * week_count / (week_count + 2)
+    slot_count = float(body[i, slot + S.SLOT_COUNT])
+    season_long = float(body[i, slot + S.SLOT_MEAN_LONG]) if slot_count >= 3 else mu
+
+    residual = value - season
+    if is_gap:
+        level = residual
+    deviation = residual - level
+    floor = FLOOR_DEV * dev + FLOOR_MEAN * abs(mu) + FLOOR_ABS
+    slot_size = float(body[i, slot + S.SLOT_ABS])
+    usual = (max(slot_size, 0.75 * slot_size + 0.25 * size) if slot_count >= 2 else size) + floor
+    z_global = (value - mu) / (dev + floor)
+    z_residual = deviation / usual
+    clipped = min(max(z_residual, -10.0), 10.0)
+    run = float(body[i, S.RUN_MEAN])
+    run += GAIN_RUN * (clipped - run)
+    run_size = float(body[i, S.RUN_ABS])
+    z_run = run / (run_size + 0.02)
+    z_step = (value - last) / (step_size + floor)
+
+    tail_up, tail_down = tail_column(1, 1.0), tail_column(1, -1.0)
+    found[0] = season + level
+    found[1] = found[0] - deviation_at(body, i, tail_down, BAND_LP) * usual
+    found[2] = found[0] + deviation_at(body, i, tail_up, BAND_LP) * usual
+
+    lp = WEIGHT_GLOBAL * improbability(body, i, tail_column(0, z_global), z_global)
+    lp += WEIGHT_RESIDUAL * improbability(body, i, tail_column(1, z_residual), z_residual)
+    lp += WEIGHT_RUN * improbability(body, i, tail_column(2, z_run), z_run)
+    lp += WEIGHT_STEP * improbability(body, i, tail_column(3, z_step), z_step)
+    lp /= WEIGHT_SUM
+    excess = float(body[i, S.EXCESS])
+    likelihood = (lp + EXCESS_LEAK * excess) * count / (count + HISTORY_COUNT) / IMPROBABILITY_BAR
+    body[i, S.EXCESS] = min(max(EXCESS_LEAK * excess + lp - 1, 0.0), EXCESS_MAX)
+
+    new = novelty(body, i, value, season_long, interval_s, is_gap, scratch)
+    stuck = same_run(body, i, value == last and count > 0)
+    strength = max(max(likelihood, new), stuck)
+    if stuck > 0 and stuck >= likelihood and stuck >= new:
+        found[3] = STUCK
+    elif new > likelihood and found[1] <= value <= found[2]:
+        found[3] = PATTERN
+    else:
+        found[3] = SPIKE if value > found[0] else DIP
+
+    # learn, each step limited
+    warm = count >= 10
+    clip = CLIP_MEAN * (dev + floor) if warm else 3e38
+    gain = 1 / (count + 1)
+    mu = step_toward(mu, value, max(GAIN_LONG, gain), clip)
+    body[i, S.MU] = mu
+    body[i, S.DEV] = step_toward(dev, abs(value - mu), max(GAIN_LONG, gain), CLIP_SCALE * (dev + floor) if warm else 3e38)
+    body[i, S.LEVEL] = step_toward(level, residual, max(GAIN_LEVEL, gain), CLIP_MEAN * usual if warm else 3e38)
+    body[i, S.RESIDUAL_ABS] = step_toward(size, abs(deviation), max(GAIN_SCALE, gain), CLIP_SCALE * usual if warm else 3e38)
+    body[i, S.STEP_ABS] = step_toward(
+        step_size, abs(value - last), max(GAIN_SCALE, gain), CLIP_SCALE * (step_size + floor) if warm else 3e38
+    )
+    body[i, S.RUN_MEAN] = run
+    body[i, S.RUN_ABS] = run_size + max(GAIN_SCALE, gain) * (abs(run) - run_size)
+    slot_gain = max(SLOT_GAIN * min(1.0, interval_s / SLOT_INTERVAL_S), 1 / (slot_count + 1))
+    mean = float(body[i, slot + S.SLOT_MEAN]) if slot_count > 0 else value
+    body[i, slot + S.SLOT_MEAN] = step_toward(mean, value, slot_gain, CLIP_MEAN * usual if slot_count >= 12 else 3e38)
+    body[i, slot + S.SLOT_ABS] = step_toward(
+        slot_size, abs(deviation), slot_gain, CLIP_SCALE * usual if slot_count >= 12 else 3e38
+    )
+    long_gain = max(SLOT_LONG_GAIN * min(1.0, interval_s / SLOT_INTERVAL_S), 1 / (slot_count + 1))
+    body[i, slot + S.SLOT_MEAN_LONG] += long_gain * (value - float(body[i, slot + S.SLOT_MEAN_LONG]))
+    body[i, slot + S.SLOT_COUNT] = min(slot_count + 1, 1e6)
+    week_gain = max(WEEK_GAIN * min(1.0, interval_s / SLOT_INTERVAL_S), 1 / (week_count + 1))
+    week = float(body[i, S.WEEK + week_hour])
+    body[i, S.WEEK + week_hour] = step_toward(week, value - mean, week_gain, CLIP_MEAN * usual if warm else 3e38)
+    body[i, S.WEEK_COUNT] = min(week_count + WEEK_COUNT_STEP * min(1.0, interval_s / SLOT_INTERVAL_S), WEEK_COUNT_MAX)
+    body[i, S.COUNT] = count + 1
+    return strength
+
+
+@njit(inline="always")
+def live(body, i, strength, value, interval_s, found, persist_s):  # type: ignore[no-untyped-def]
+    """The anomaly's life. Returns (is_onset, is_persisted, is_ended); may turn the kind into LEVEL_SHIFT."""
+    refractory = body[i, S.REFRACTORY]
+    onset = strength >= 1 and (refractory <= 0 or strength > BREAK_THROUGH * body[i, S.ONSET_STRENGTH])
+    persisted = ended = False
+    if strength >= 1 and refractory <= 0 or onset:
+        body[i, S.REFRACTORY], body[i, S.ONSET_STRENGTH] = REFRACTORY_SAMPLES, strength
+        body[i, S.BUDGET] += 1
+    elif refractory > 0:
+        body[i, S.REFRACTORY] = refractory - 1
+    if onset and body[i, S.ACTIVE] == 0:
+        body[i, S.ACTIVE], body[i, S.OUTSIDE], body[i, S.QUIET] = 1, 0, 0
+        body[i, S.PERSISTED], body[i, S.ONSET_AGE_S] = 0, 0
+        body[i, S.ONSET_LEVEL] = found[0]
+        body[i, S.ONSET_HALF_WIDTH] = min(found[2] - found[0], found[0] - found[1])
+        body[i, S.ONSET_KIND] = found[3]
+    if body[i, S.ACTIVE] > 0:
+        outside = abs(value - body[i, S.ONSET_LEVEL]) > body[i, S.ONSET_HALF_WIDTH]
+        if body[i, S.ONSET_KIND] == STUCK:
+            outside = body[i, S.STUCK] > 0
+        elif body[i, S.ONSET_KIND] == PATTERN:
+            outside = strength >= CALM_STRENGTH
+        if not onset:
+            body[i, S.ONSET_AGE_S] += interval_s
+        if outside:
+            body[i, S.OUTSIDE] += 1
+        if body[i, S.OUTSIDE] >= LEVEL_SHIFT_SAMPLES and found[3] != STUCK and body[i, S.ONSET_KIND] <= DIP:
+            found[3] = LEVEL_SHIFT
+        if body[i, S.PERSISTED] == 0 and body[i, S.OUTSIDE] >= PERSIST_SAMPLES and body[i, S.ONSET_AGE_S] >= persist_s:
+            body[i, S.PERSISTED] = 1
+            persisted = True
+        calm = strength < CALM_STRENGTH or (outside and strength < 1)
+        body[i, S.QUIET] = body[i, S.QUIET] + 1 if calm else 0
+        if body[i, S.QUIET] >= ACCEPT_SAMPLES or (not outside and body[i, S.QUIET] >= CALM_SAMPLES):
+            body[i, S.ACTIVE] = 0
+            ended = True
+    return onset, persisted, ended
+
+
+@njit(inline="always")
+def bring_scalars(head, body, i, time_ms):  # type: ignore[no-untyped-def]
+    """Prefetches what a sample of row i at this time will touch, but for the prototypes."""
+    prefetch(head, i, 0)
+    for column in range(0, S.SLOTS, LINE):
+        prefetch(body, i, column)
+    _, left, right, _, week_hour = hour_slots(time_ms)
+    prefetch(body, i, S.SLOTS + left * S.SLOT_SIZE)
+    prefetch(body, i, S.SLOTS + right * S.SLOT_SIZE)
+    prefetch(body, i, S.WEEK + week_hour)
+
+
+@njit(inline="always")
+def bring_prototypes(body, i):  # type: ignore[no-untyped-def]
+    """Prefetches the prototypes in use; their number must have arrived by now."""
+    used = int(body[i, S.PROTOTYPES])
+    for column in range(0, used, LINE):
+        for feature in range(4):
+            prefetch(body, i, S.BANK + feature * S.BANK_SIZE + column)
+        prefetch(body, i, S.BANK_USED + column)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def ingest(rows, time_ms, values, stale, arrived_ms, is_counter, head, body, persist_s, warm_up, out, status, kind, flags):  # type: ignore[no-untyped-def]
+    """Scores samples in arrival order.
+
+    rows int32 (n,), time_ms int64 (n,), values float64 (n,), stale bool (n,): the batch; arrived_ms: newest sample time
+    of the stream so far. is_counter bool (n_series,); head, body: `State`. persist_s: how long an anomaly lasts before it
+    is called persistent; warm_up: samples before the first score.
+    Writes out float64 (n, 4) = strength, expected, lower, upper (NaN = not known); status, kind uint8 (n,);
+    flags uint8 (n,) = 1 anomalous | 2 onset | 4 persisted | 8 ended. Returns the newest sample time.
+    """
+    scratch = np.empty(S.BANK_SIZE, np.float32)
+    found = np.empty(5)
+    for k in range(len(rows)):
+        i = rows[k]
+        if k + AHEAD_SCALARS < len(rows):
+            bring_scalars(head, body, rows[k + AHEAD_SCALARS], time_ms[k + AHEAD_SCALARS])
+        if k + AHEAD_PROTOTYPES < len(rows):
+            bring_prototypes(body, rows[k + AHEAD_PROTOTYPES])
+        out[k, 0] = out[k, 1] = out[k, 2] = out[k, 3] = np.nan
+        kind[k], flags[k] = NONE, 0
+        raw, at = values[k], time_ms[k]
+        verdict = place(head, i, at, raw, stale[k])
+        status[k] = verdict
+        if verdict > STALE:
+            continue
+        seen = head[i, S.SEEN]
+        elapsed_s = (at - head[i, S.LAST_TIME_MS]) / 1000
+        is_rewound = elapsed_s <= 0
+        head[i, S.LAST_TIME_MS] = at
+        head[i, S.LATE_COUNT] = 0
+        arrived_ms = max(arrived_ms, at)
+        head[i, S.ARRIVED_MS] = arrived_ms
+        if verdict == STALE:
+            head[i, S.LAST_RAW] = np.nan
+            head[i, S.SEEN] = max(seen, 1.0)
+            continue
+        if not math.isfinite(raw):
+            head[i, S.LAST_RAW] = raw
+            head[i, S.SEEN] = max(seen, 1.0)
+            status[k] = NOT_FINITE
+            continue
+        interval_s = head[i, S.INTERVAL_S]
+        is_gap = False
+        if seen > 0 and not is_rewound:
+            if interval_s == 0:
+                interval_s = elapsed_s
+            else:
+                is_gap = elapsed_s > GAP_INTERVALS * interval_s
+                gain = max(0.01, 0.5 / seen)
+                interval_s += gain * min(max(elapsed_s - interval_s, -0.5 * interval_s), 0.5 * interval_s)
+            head[i, S.INTERVAL_S] = interval_s
+        head[i, S.SEEN] = seen + 1
+        previous = head[i, S.LAST_RAW]
+        head[i, S.LAST_RAW] = raw
+        base, scale = 0.0, 1.0
+        if is_counter[i]:
+            if seen == 0 or is_rewound or not math.isfinite(previous):
+                status[k] = WARMING_UP
+                continue
+            if raw < previous:
+                status[k] = RESET
+                continue
+            base, scale = previous, elapsed_s
+        value = min(max((raw - base) / scale, -RAW_MAX), RAW_MAX)
+        found[4] = head[i, S.LAST_VALUE]
+        strength = learn_and_score(body, i, value, at, max(interval_s, 1e-3), is_gap, scratch, found)
+        head[i, S.LAST_VALUE] = value
+        if body[i, S.COUNT] <= warm_up:
+            status[k] = WARMING_UP
+            continue
+        onset, persisted, ended = live(body, i, strength, value, interval_s, found, persist_s)
+        out[k, 0] = strength
+        for column in range(3):
+            out[k, 1 + column] = base + scale * found[column]
+        kind[k] = found[3] if strength >= 1 or (body[i, S.ACTIVE] > 0 and found[3] == LEVEL_SHIFT) else NONE
+        flags[k] = (strength >= 1) + 2 * onset + 4 * persisted + 8 * ended
+    return arrived_ms

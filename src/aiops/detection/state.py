@@ -1,0 +1,64 @@
+"""The memory of the detectors: one row of plain numbers per series, the same size for all.
+
+Because a row is fixed and flat, memory is known before the first sample arrives, a snapshot is a file write and a
+restore is a file read. Times and raw counter values need all bits of a float64 and stand in `head` (one cache line);
+everything learned is float32 and stands in `body`. A fresh row is all zeros, so memory is only touched once used.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT = 1
+"""Raise when the meaning of any column changes: snapshots of another format are refused."""
+
+# head: float64 (n, 8)
+LAST_TIME_MS = 0
+LAST_RAW = 1  # last value as sent; counters: before turning into a rate
+LAST_VALUE = 2  # last value as scored
+INTERVAL_S = 3  # running mean distance between samples
+SEEN = 4  # samples stored in this row's time line, scored or not
+LATE_COUNT = 5  # late samples in a row that are in order among themselves
+LATE_TIME_MS = 6  # the newest of these
+ARRIVED_MS = 7  # newest sample of the whole stream when this series last spoke: tells live from replayed
+HEAD_SIZE = 8
+
+# body: float32 (n, BODY_SIZE); scalars first
+COUNT = 0  # samples learned
+MEAN_FAST, MEAN_SLOW = 1, 2  # of the value, half-lives 7.5 and 40 samples
+CENTRE, SPREAD, LOW, HIGH = 3, 4, 5, 6  # of the novelty bank
+NOVELTY_MEAN, BUDGET, PROTOTYPES = 7, 8, 9
+MU, DEV, LEVEL, RESIDUAL_ABS, STEP_ABS = 10, 11, 12, 13, 14
+RUN_MEAN, RUN_ABS, EXCESS = 15, 16, 17  # smoothed residual, its size, leaky sum of past strangeness
+WEEK_COUNT = 18
+REFRACTORY, ONSET_STRENGTH = 19, 20
+ACTIVE, OUTSIDE, QUIET = 21, 22, 23  # anomaly running; samples outside the band since onset; calm samples in a row
+ONSET_LEVEL, ONSET_HALF_WIDTH, ONSET_AGE_S, PERSISTED = 24, 25, 26, 27
+SAME_RUN, SAME_RUN_MAX, SAME_FIRST, SAME_NEXT, STUCK = 28, 29, 30, 31, 32
+ONSET_KIND = 33
+TAILS = 34  # 4 statistics x 2 signs x TAIL_SIZE
+TAIL_Q, TAIL_MEAN, TAIL_SPREAD, TAIL_P, TAIL_N, TAIL_E, TAIL_NE, TAIL_SIZE = 0, 1, 2, 3, 4, 5, 6, 7
+STATISTICS = 4
+SLOTS = 96  # 24 hours x SLOT_SIZE, on a cache-line border (TAILS + 4 * 2 * 7 = 90)
+SLOT_MEAN, SLOT_ABS, SLOT_COUNT, SLOT_MEAN_LONG, SLOT_SIZE = 0, 1, 2, 3, 4
+WEEK = SLOTS + 24 * SLOT_SIZE  # 168 hours
+BANK_SIZE = 96
+BANK = WEEK + 176  # 4 features x BANK_SIZE, feature-major so that the distance loop vectorises
+BANK_USED = BANK + 4 * BANK_SIZE  # sample count at which a prototype last matched
+BODY_SIZE = BANK_USED + BANK_SIZE
+
+BYTES_PER_SERIES = 8 * HEAD_SIZE + 4 * BODY_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Rows of all series; row r of both arrays belongs to series r."""
+
+    head: NDArray[np.float64]  # (n_series, HEAD_SIZE)
+    body: NDArray[np.float32]  # (n_series, BODY_SIZE)
+
+    @staticmethod
+    def allocate(series_max: int) -> "State":
+        """Zeroed rows; the operating system hands out the pages when a series first speaks."""
+        return State(np.zeros((series_max, HEAD_SIZE)), np.zeros((series_max, BODY_SIZE), np.float32))
