@@ -27,7 +27,7 @@ GAP_INTERVALS = 10.0  # a longer silence restarts the running means
 LATE_ACCEPTED = 5  # this many late samples in order among themselves: the clock was set back, follow it
 RAW_MAX = 1e30  # larger magnitudes are cut: float32 state must not overflow
 
-# Constants of the residuals; half-lives in samples. Sub-minute series get hour slots that forget per minute, not per sample.
+# Constants of the residuals; half-lives in samples. Hour slots of series faster than a minute forget by time.
 GAIN_LONG = 1 - 0.5 ** (1 / 2000)
 GAIN_SCALE = 1 - 0.5 ** (1 / 1000)
 GAIN_LEVEL = 1 - 0.5 ** (1 / 40)
@@ -37,7 +37,8 @@ SLOT_INTERVAL_S = 60.0
 SLOT_LONG_GAIN = 0.1
 WEEK_GAIN, WEEK_COUNT_STEP, WEEK_COUNT_MAX = 0.03, 0.1, 50.0
 FLOOR_DEV, FLOOR_MEAN, FLOOR_ABS = 0.03, 1e-4, 1e-9
-CLIP_MEAN, CLIP_SCALE = 5.0, 10.0
+CLIP_MEAN, CLIP_SCALE = 5.0, 10.0  # one sample moves a mean, a scale by no more than so many scales
+UNLIMITED = 1e38
 WEIGHT_GLOBAL, WEIGHT_RESIDUAL, WEIGHT_RUN, WEIGHT_STEP = 0.5, 1.0, 0.5, 1.25
 WEIGHT_SUM = 3.25
 EXCESS_LEAK, EXCESS_MAX = 0.4, 6.0
@@ -62,10 +63,11 @@ STUCK_RUN_LEARNED = 30.0  # a long run teaches no more than this many repeats
 
 SCORED, WARMING_UP, STALE, RESET, DUPLICATE, CONFLICT, OUT_OF_ORDER, NOT_FINITE = 0, 1, 2, 3, 4, 5, 6, 7
 NONE, SPIKE, DIP, LEVEL_SHIFT, PATTERN, STUCK = 0, 1, 2, 3, 4, 5
+ANOMALOUS, ONSET, PERSISTED, ENDED = 1, 2, 4, 8
 
 
 @njit(inline="always")
-def place(head, i, time_ms, raw, stale):  # type: ignore[no-untyped-def]
+def place(head, i, time_ms, raw, stale):
     """Where the sample stands on the time line of its series: a status; SCORED = take it."""
     if head[i, S.SEEN] == 0:
         return STALE if stale else SCORED
@@ -84,7 +86,7 @@ def place(head, i, time_ms, raw, stale):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def same_run(body, i, is_same):  # type: ignore[no-untyped-def]
+def same_run(body, i, is_same):
     """Strength of "stuck": 0, or more than 1 once the run of equal values is improbable for this series."""
     run, first, following = body[i, S.SAME_RUN], body[i, S.SAME_FIRST], body[i, S.SAME_NEXT]
     if body[i, S.COUNT] <= 1:
@@ -114,7 +116,7 @@ def same_run(body, i, is_same):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def hour_slots(time_ms):  # type: ignore[no-untyped-def]
+def hour_slots(time_ms):
     """Hour of day to learn in; the two slots to interpolate between and the weight of the second; hour of the week."""
     second = (time_ms // 1000) % 86400
     hour = second // 3600
@@ -126,20 +128,20 @@ def hour_slots(time_ms):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def slot_mean(body, i, slot, mu):  # type: ignore[no-untyped-def]
+def slot_mean(body, i, slot, mu):
     column = S.SLOTS + slot * S.SLOT_SIZE
     return float(body[i, column + S.SLOT_MEAN]) if body[i, column + S.SLOT_COUNT] >= 2 else mu
 
 
 @njit(inline="always")
-def step_toward(mean, value, gain, clip):  # type: ignore[no-untyped-def]
+def step_toward(mean, value, gain, clip):
     """One exponential step, limited to `clip`: no single sample moves a mean further."""
     return mean + gain * min(max(value - mean, -clip), clip)
 
 
 @njit(inline="always")
-def learn_and_score(body, i, value, time_ms, interval_s, is_gap, scratch, found):  # type: ignore[no-untyped-def]
-    """Strength s of one sample (1 = the alert bar); writes expected, lower, upper, kind to `found`; learns the sample."""
+def learn_and_score(body, i, value, time_ms, interval_s, is_gap, scratch, found):
+    """Strength s of one sample (1 = the alert bar); `found` receives expected, lower, upper, kind. Learns the sample."""
     count = float(body[i, S.COUNT])
     mu, dev = float(body[i, S.MU]), float(body[i, S.DEV])
     level, size = float(body[i, S.LEVEL]), float(body[i, S.RESIDUAL_ABS])
@@ -188,7 +190,7 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, scratch, found)
 
     new = novelty(body, i, value, season_long, interval_s, is_gap, scratch)
     stuck = same_run(body, i, value == last and count > 0)
-    strength = max(max(likelihood, new), stuck)
+    strength = max(likelihood, new, stuck)
     if stuck > 0 and stuck >= likelihood and stuck >= new:
         found[3] = STUCK
     elif new > likelihood and found[1] <= value <= found[2]:
@@ -198,42 +200,40 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, scratch, found)
 
     # learn, each step limited
     warm = count >= 10
-    clip = CLIP_MEAN * (dev + floor) if warm else 3e38
+    free = 0.0 if warm else UNLIMITED
     gain = 1 / (count + 1)
-    mu = step_toward(mu, value, max(GAIN_LONG, gain), clip)
+    gain_long, gain_scale = max(GAIN_LONG, gain), max(GAIN_SCALE, gain)
+    mu = step_toward(mu, value, gain_long, CLIP_MEAN * (dev + floor) + free)
     body[i, S.MU] = mu
-    body[i, S.DEV] = step_toward(dev, abs(value - mu), max(GAIN_LONG, gain), CLIP_SCALE * (dev + floor) if warm else 3e38)
-    body[i, S.LEVEL] = step_toward(level, residual, max(GAIN_LEVEL, gain), CLIP_MEAN * usual if warm else 3e38)
-    body[i, S.RESIDUAL_ABS] = step_toward(size, abs(deviation), max(GAIN_SCALE, gain), CLIP_SCALE * usual if warm else 3e38)
-    body[i, S.STEP_ABS] = step_toward(
-        step_size, abs(value - last), max(GAIN_SCALE, gain), CLIP_SCALE * (step_size + floor) if warm else 3e38
-    )
+    body[i, S.DEV] = step_toward(dev, abs(value - mu), gain_long, CLIP_SCALE * (dev + floor) + free)
+    body[i, S.LEVEL] = step_toward(level, residual, max(GAIN_LEVEL, gain), CLIP_MEAN * usual + free)
+    body[i, S.RESIDUAL_ABS] = step_toward(size, abs(deviation), gain_scale, CLIP_SCALE * usual + free)
+    body[i, S.STEP_ABS] = step_toward(step_size, abs(value - last), gain_scale, CLIP_SCALE * (step_size + floor) + free)
     body[i, S.RUN_MEAN] = run
-    body[i, S.RUN_ABS] = run_size + max(GAIN_SCALE, gain) * (abs(run) - run_size)
+    body[i, S.RUN_ABS] = run_size + gain_scale * (abs(run) - run_size)
+    slot_free = 0.0 if slot_count >= 12 else UNLIMITED
     slot_gain = max(SLOT_GAIN * min(1.0, interval_s / SLOT_INTERVAL_S), 1 / (slot_count + 1))
     mean = float(body[i, slot + S.SLOT_MEAN]) if slot_count > 0 else value
-    body[i, slot + S.SLOT_MEAN] = step_toward(mean, value, slot_gain, CLIP_MEAN * usual if slot_count >= 12 else 3e38)
-    body[i, slot + S.SLOT_ABS] = step_toward(
-        slot_size, abs(deviation), slot_gain, CLIP_SCALE * usual if slot_count >= 12 else 3e38
-    )
+    body[i, slot + S.SLOT_MEAN] = step_toward(mean, value, slot_gain, CLIP_MEAN * usual + slot_free)
+    body[i, slot + S.SLOT_ABS] = step_toward(slot_size, abs(deviation), slot_gain, CLIP_SCALE * usual + slot_free)
     long_gain = max(SLOT_LONG_GAIN * min(1.0, interval_s / SLOT_INTERVAL_S), 1 / (slot_count + 1))
     body[i, slot + S.SLOT_MEAN_LONG] += long_gain * (value - float(body[i, slot + S.SLOT_MEAN_LONG]))
     body[i, slot + S.SLOT_COUNT] = min(slot_count + 1, 1e6)
     week_gain = max(WEEK_GAIN * min(1.0, interval_s / SLOT_INTERVAL_S), 1 / (week_count + 1))
     week = float(body[i, S.WEEK + week_hour])
-    body[i, S.WEEK + week_hour] = step_toward(week, value - mean, week_gain, CLIP_MEAN * usual if warm else 3e38)
+    body[i, S.WEEK + week_hour] = step_toward(week, value - mean, week_gain, CLIP_MEAN * usual + free)
     body[i, S.WEEK_COUNT] = min(week_count + WEEK_COUNT_STEP * min(1.0, interval_s / SLOT_INTERVAL_S), WEEK_COUNT_MAX)
     body[i, S.COUNT] = count + 1
     return strength
 
 
 @njit(inline="always")
-def live(body, i, strength, value, interval_s, found, persist_s):  # type: ignore[no-untyped-def]
+def live(body, i, strength, value, interval_s, found, persist_s):
     """The anomaly's life. Returns (is_onset, is_persisted, is_ended); may turn the kind into LEVEL_SHIFT."""
     refractory = body[i, S.REFRACTORY]
     onset = strength >= 1 and (refractory <= 0 or strength > BREAK_THROUGH * body[i, S.ONSET_STRENGTH])
     persisted = ended = False
-    if strength >= 1 and refractory <= 0 or onset:
+    if onset:
         body[i, S.REFRACTORY], body[i, S.ONSET_STRENGTH] = REFRACTORY_SAMPLES, strength
         body[i, S.BUDGET] += 1
     elif refractory > 0:
@@ -268,7 +268,7 @@ def live(body, i, strength, value, interval_s, found, persist_s):  # type: ignor
 
 
 @njit(inline="always")
-def bring_scalars(head, body, i, time_ms):  # type: ignore[no-untyped-def]
+def bring_scalars(head, body, i, time_ms):
     """Prefetches what a sample of row i at this time will touch, but for the prototypes."""
     prefetch(head, i, 0)
     for column in range(0, S.SLOTS, LINE):
@@ -280,7 +280,7 @@ def bring_scalars(head, body, i, time_ms):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def bring_prototypes(body, i):  # type: ignore[no-untyped-def]
+def bring_prototypes(body, i):
     """Prefetches the prototypes in use; their number must have arrived by now."""
     used = int(body[i, S.PROTOTYPES])
     for column in range(0, used, LINE):
@@ -290,14 +290,16 @@ def bring_prototypes(body, i):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def ingest(rows, time_ms, values, stale, arrived_ms, is_counter, head, body, persist_s, warm_up, out, status, kind, flags):  # type: ignore[no-untyped-def]
+def ingest(
+    rows, time_ms, values, stale, arrived_ms, is_counter, head, body, persist_s, warm_up, out, status, kind, flags
+):
     """Scores samples in arrival order.
 
-    rows int32 (n,), time_ms int64 (n,), values float64 (n,), stale bool (n,): the batch; arrived_ms: newest sample time
-    of the stream so far. is_counter bool (n_series,); head, body: `State`. persist_s: how long an anomaly lasts before it
-    is called persistent; warm_up: samples before the first score.
-    Writes out float64 (n, 4) = strength, expected, lower, upper (NaN = not known); status, kind uint8 (n,);
-    flags uint8 (n,) = 1 anomalous | 2 onset | 4 persisted | 8 ended. Returns the newest sample time.
+    rows int32 (n,), time_ms int64 (n,), values float64 (n,), stale bool (n,): the batch; arrived_ms: newest sample
+    time of the stream so far. is_counter bool (n_series,); head, body: `State`. persist_s: how long an anomaly lasts
+    before it is called persistent; warm_up: samples before the first score.
+    Writes out float64 (4, n) = score, expected, lower, upper (NaN = not known); status, kind uint8 (n,);
+    flags uint8 (n,) = ANOMALOUS | ONSET | PERSISTED | ENDED. Returns the newest sample time.
     """
     scratch = np.empty(S.BANK_SIZE, np.float32)
     found = np.empty(5)
@@ -307,7 +309,7 @@ def ingest(rows, time_ms, values, stale, arrived_ms, is_counter, head, body, per
             bring_scalars(head, body, rows[k + AHEAD_SCALARS], time_ms[k + AHEAD_SCALARS])
         if k + AHEAD_PROTOTYPES < len(rows):
             bring_prototypes(body, rows[k + AHEAD_PROTOTYPES])
-        out[k, 0] = out[k, 1] = out[k, 2] = out[k, 3] = np.nan
+        out[0, k] = out[1, k] = out[2, k] = out[3, k] = np.nan
         kind[k], flags[k] = NONE, 0
         raw, at = values[k], time_ms[k]
         verdict = place(head, i, at, raw, stale[k])
@@ -337,6 +339,7 @@ def ingest(rows, time_ms, values, stale, arrived_ms, is_counter, head, body, per
                 interval_s = elapsed_s
             else:
                 is_gap = elapsed_s > GAP_INTERVALS * interval_s
+                body[i, S.GAP_MAX_S] = max(elapsed_s, 0.999 * body[i, S.GAP_MAX_S])
                 gain = max(0.01, 0.5 / seen)
                 interval_s += gain * min(max(elapsed_s - interval_s, -0.5 * interval_s), 0.5 * interval_s)
             head[i, S.INTERVAL_S] = interval_s
@@ -360,9 +363,9 @@ def ingest(rows, time_ms, values, stale, arrived_ms, is_counter, head, body, per
             status[k] = WARMING_UP
             continue
         onset, persisted, ended = live(body, i, strength, value, interval_s, found, persist_s)
-        out[k, 0] = strength
+        out[0, k] = strength / (1 + strength)
         for column in range(3):
-            out[k, 1 + column] = base + scale * found[column]
+            out[1 + column, k] = base + scale * found[column]
         kind[k] = found[3] if strength >= 1 or (body[i, S.ACTIVE] > 0 and found[3] == LEVEL_SHIFT) else NONE
-        flags[k] = (strength >= 1) + 2 * onset + 4 * persisted + 8 * ended
+        flags[k] = ANOMALOUS * (strength >= 1) + ONSET * onset + PERSISTED * persisted + ENDED * ended
     return arrived_ms

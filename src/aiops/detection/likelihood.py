@@ -27,13 +27,13 @@ LN10 = math.log(10)
 
 
 @njit(inline="always")
-def tail_column(statistic, z):  # type: ignore[no-untyped-def]
+def tail_column(statistic, z):
     """First body column of the tail that holds this statistic's sign."""
     return S.TAILS + (2 * statistic + (1 if z < 0 else 0)) * S.TAIL_SIZE
 
 
 @njit(inline="always")
-def improbability(body, i, tail, z):  # type: ignore[no-untyped-def]
+def improbability(body, i, tail, z):
     """-log10 P(a deviation at least this large), before learning it; 0 inside the bulk."""
     u = math.log(1 + abs(z))
     n = body[i, tail + S.TAIL_N]
@@ -67,7 +67,7 @@ def improbability(body, i, tail, z):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def deviation_at(body, i, tail, lp):  # type: ignore[no-untyped-def]
+def deviation_at(body, i, tail, lp):
     """The |z| whose improbability is `lp`: the inverse of the above, for expected bands."""
     if body[i, tail + S.TAIL_N] == 0:
         return math.exp(QUANTILE_START + (lp + math.log10(TAIL_SHARE)) * LN10 * EXCESS_START) - 1

@@ -1,11 +1,11 @@
 """Has this series ever been in such a state? A bank of prototypes (leader clustering) per series.
 
 A state is four numbers in the unit of the value: the value itself, its fast and slow running means and its residual
-from the hourly mean. The distance to the nearest stored prototype (Chebyshev), divided by the range of the series, is the
-novelty. Prototypes are kept in raw units and only the comparison is scaled, so the range may grow without touching the
-memory. A spike once seen is a prototype: recurring spikes go quiet by themselves; a level shift alarms once and is then
-known. A budget counts past alarms and raises the bar of series that alarm often; sampling faster than every five minutes
-raises it too, because more samples mean more chances.
+from the hourly mean. The distance to the nearest stored prototype (Chebyshev), divided by the range of the series, is
+the novelty. Prototypes are kept in raw units and only the comparison is scaled, so the range may grow without touching
+the memory. A spike once seen is a prototype: recurring spikes go quiet by themselves; a level shift alarms once and is
+then known. A budget counts past alarms and raises the bar of series that alarm often; sampling faster than every five
+minutes raises it too, because more samples mean more chances.
 
 The constants are round values from the middle of a flat region measured on public benchmark data; moving any of
 them by ten per cent changes those figures by less than their noise.
@@ -36,7 +36,7 @@ BANK_SIZE = S.BANK_SIZE
 
 
 @njit(inline="always")
-def nearest(body, i, f0, f1, f2, f3, used, scratch):  # type: ignore[no-untyped-def]
+def nearest(body, i, f0, f1, f2, f3, used, scratch):
     """Chebyshev distance to the nearest of `used` prototypes of row i, and its index (-1: none yet)."""
     for k in range(used):
         d = abs(body[i, BANK + k] - f0)
@@ -54,7 +54,7 @@ def nearest(body, i, f0, f1, f2, f3, used, scratch):  # type: ignore[no-untyped-
 
 
 @njit(inline="always")
-def novelty(body, i, value, season, interval_s, is_gap, scratch):  # type: ignore[no-untyped-def]
+def novelty(body, i, value, season, interval_s, is_gap, scratch):
     """How far this state is from every known one, 1 = the bar; learns the state.
 
     value, season: float, unit of the series; interval_s: its mean sampling distance; is_gap: the running means

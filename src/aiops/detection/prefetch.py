@@ -12,7 +12,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def prefetch(typingctx: Any, array: Any, row: Any, column: Any) -> Any:
     """`prefetch(a, i, k)`: bring the cache line of a[i, k] (C-contiguous, 2-D) close, for writing soon."""
     signature = types.void(array, types.intp, types.intp)

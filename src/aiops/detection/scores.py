@@ -34,7 +34,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """One entry per sample, in the order of the batch; `onsets` and `endings` are indices into it."""
+    """One entry per sample, in the order of the batch; `onsets`, `persisted` and `endings` are indices into it."""
 
     score: NDArray[np.float32]  # 0..1, 0.5 = the alert threshold; NaN = not known
     expected: NDArray[np.float64]  # in the unit of the value; NaN = not known
@@ -45,4 +45,5 @@ class Scores:
     kind: NDArray[np.uint8]  # Kind
     status: NDArray[np.uint8]  # Status
     onsets: NDArray[np.int64]  # indices of samples that raised an alert
+    persisted: NDArray[np.int64]  # indices at which an anomaly had lasted long enough to be believed by itself
     endings: NDArray[np.int64]  # indices of samples at which the anomaly of their series ended

@@ -1,0 +1,79 @@
+"""The engine: samples in, scores out. Owns the state of every series and calls the kernel; everything slow or rare
+(missing series, sentences, snapshots) lives beside it, not in it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiops.detection import kernel
+from aiops.detection.scores import Scores
+from aiops.detection.state import BYTES_PER_SERIES, State
+from aiops.metrics.series import SampleBatch, SeriesTable
+
+
+class Engine:
+    """Streaming detectors for every series of `table`; not thread-safe: one caller at a time.
+
+    `warm_up_samples`: samples of a series before its first score. `persist_s`: how long an anomaly lasts before it is
+    reported as persistent. `newest_ms`: newest sample time of the whole stream, the clock of everything downstream.
+    """
+
+    def __init__(self, table: SeriesTable, warm_up_samples: int = 20, persist_s: float = 180.0) -> None:
+        self.table = table
+        self.warm_up_samples = warm_up_samples
+        self.persist_s = persist_s
+        self.state = State.allocate(table.series_max)
+        self.newest_ms = 0
+
+    @property
+    def bytes_per_series(self) -> int:
+        return BYTES_PER_SERIES
+
+    def compile(self) -> None:
+        """Compiles the kernel, or loads it from the cache on disk, so that the first request does not wait."""
+        scratch = Engine(SeriesTable(1), self.warm_up_samples, self.persist_s)
+        scratch.ingest(SampleBatch(np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros(1), np.zeros(1, np.bool_)))
+
+    def ingest(self, batch: SampleBatch) -> Scores:
+        """Scores the samples in the order given and learns from them; rows must be rows of `table`."""
+        n = len(batch)
+        out = np.empty((4, n))
+        status, kind, flags = np.empty(n, np.uint8), np.empty(n, np.uint8), np.empty(n, np.uint8)
+        self.newest_ms = int(
+            kernel.ingest(
+                _column(batch.rows, np.int32),
+                _column(batch.time_ms, np.int64),
+                _column(batch.values, np.float64),
+                _column(batch.stale, np.bool_),
+                self.newest_ms,
+                self.table.is_counter,
+                self.state.head,
+                self.state.body,
+                float(self.persist_s),
+                int(self.warm_up_samples),
+                out,
+                status,
+                kind,
+                flags,
+            )
+        )
+        is_onset = (flags & kernel.ONSET) != 0
+        return Scores(
+            score=out[0].astype(np.float32),
+            expected=out[1],
+            lower=out[2],
+            upper=out[3],
+            anomalous=(flags & kernel.ANOMALOUS) != 0,
+            alert=np.where(is_onset, out[0], 0.0).astype(np.float32),
+            kind=kind,
+            status=status,
+            onsets=np.flatnonzero(is_onset),
+            persisted=np.flatnonzero(flags & kernel.PERSISTED),
+            endings=np.flatnonzero(flags & kernel.ENDED),
+        )
+
+
+def _column(values: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
+    """The same numbers as the one array type the kernel is compiled for; a copy only where they are not."""
+    return np.require(values, dtype, ["C", "W"])

@@ -1,0 +1,46 @@
+"""Why this sample is strange, in one sentence a person on call can read."""
+
+from aiops.detection.scores import Kind
+from aiops.metrics.series import Labels
+
+_SUBJECT_LABELS = ("service", "instance", "host", "pod", "node", "device")
+
+
+def number(value: float) -> str:
+    """Four significant digits with a thousands unit: 1234567 -> '1.235M'."""
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if unit == 'k' else size):.4g}{unit}"
+    return f"{value:.4g}"
+
+
+def subject(labels: Labels) -> str:
+    """`checkout latency_p99`: who and what."""
+    mapping = dict(labels)
+    who = next((mapping[name] for name in _SUBJECT_LABELS if name in mapping), "")
+    return f"{who} {mapping.get('__name__', 'series')}".strip()
+
+
+def sentence(labels: Labels, kind: Kind, value: float, expected: float, lower: float, upper: float) -> str:
+    """One sentence: what is strange, how much, against what was expected at this hour."""
+    band = f"expected {number(expected)} ({number(lower)} to {number(upper)}) at this hour"
+    name = subject(labels)
+    if kind == Kind.STUCK:
+        return f"{name} repeats {number(value)} although it usually changes all the time"
+    if kind == Kind.PATTERN:
+        return f"{name} is in a state never seen before: {number(value)} after its recent course, {band}"
+    ratio = value / expected if expected else 0.0
+    if ratio >= 1.2:
+        size = f"{ratio:.3g}x its usual level"
+    elif 0 < ratio <= 0.8:
+        size = f"{100 * (1 - ratio):.0f} % below its usual level"
+    else:
+        size = "above its usual level" if value > expected else "below its usual level"
+    return f"{name} is {size}: {number(value)}, {band}"
+
+
+def silence_sentence(labels: Labels, series_count: int, is_entity: bool, silent_s: float) -> str:
+    """One sentence for samples that do not come."""
+    name = subject(labels) if not is_entity else subject(labels).removesuffix(" series")
+    what = f"{series_count} series of {name} stopped reporting" if is_entity else f"{name} stopped reporting"
+    return f"{what} {number(silent_s)} s ago"

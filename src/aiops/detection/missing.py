@@ -1,0 +1,125 @@
+"""Samples that should have come and did not.
+
+Every series has its own rhythm (`INTERVAL_S`, `GAP_MAX_S`), so silence is judged per series; time is the newest
+sample of the whole stream, so that a stopped sender, or a replay at any speed, is not taken for a thousand dead
+series. What is missing is told apart by what the rest of the same entity (service, instance, ...) does:
+
+- most of an entity silent while some of it still speaks, or all of it silent without a word: one outage of the entity;
+- a few series silent, no end marker: these series are missing, one by one;
+- ended by the sender (stale marker) while the entity lives on, or the entity ended as a whole: gone on purpose.
+  Prometheus keeps writing `up` and `scrape_*` for a target that is down, and ends them too when the target is removed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiops.detection import state as S
+from aiops.detection.state import State
+from aiops.metrics.series import Labels, SeriesTable
+
+ENTITY_SHARE_MIN = 0.5  # silent share of an entity's series that makes it an outage of the entity
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """One outage: the rows that are silent, since when, and the labels they share."""
+
+    labels: Labels
+    rows: tuple[int, ...]
+    since_ms: int
+    is_entity: bool
+
+
+def entity_of(labels: Labels, entity_labels: Sequence[str]) -> tuple[str, str] | None:
+    """The first of `entity_labels` that the series carries, with its value."""
+    mapping = dict(labels)
+    return next(((name, mapping[name]) for name in entity_labels if name in mapping), None)
+
+
+class MissingWatch:
+    """Remembers which rows are reported missing, so that each outage is told once and its end once.
+
+    intervals, min_s: silence longer than both (and three times the longest pause ever seen) is missing.
+    forget_s: a series silent for longer is gone for good and its outage ends.
+    """
+
+    def __init__(
+        self,
+        table: SeriesTable,
+        state: State,
+        entity_labels: Sequence[str],
+        intervals: float,
+        min_s: float,
+        forget_s: float,
+    ) -> None:
+        self._table, self._state = table, state
+        self._entity_labels = tuple(entity_labels)
+        self._intervals, self._min_s, self._forget_s = intervals, min_s, forget_s
+        self._entity_number: dict[tuple[str, str], int] = {}
+        self._entity = np.full(table.series_max, -1, np.int32)  # entity number per row; -1 = belongs to none
+        self._known = 0
+        self._missing = np.zeros(table.series_max, np.bool_)
+
+    def _learn_entities(self, count: int) -> None:
+        for row in range(self._known, count):
+            key = entity_of(self._table.labels(row), self._entity_labels)
+            if key is not None:
+                self._entity[row] = self._entity_number.setdefault(key, len(self._entity_number))
+        self._known = count
+
+    def sweep(self, now_ms: int) -> tuple[list[Silence], list[int]]:
+        """(new outages, rows that speak again or are given up) at stream time `now_ms`."""
+        n = len(self._table)
+        self._learn_entities(n)
+        head, body = self._state.head[:n], self._state.body[:n]
+        last, interval_s = head[:, S.LAST_TIME_MS], head[:, S.INTERVAL_S]
+        limit_ms = 1000 * np.maximum(
+            np.maximum(self._intervals * interval_s, 3.0 * body[:, S.GAP_MAX_S].astype(np.float64)), self._min_s
+        )
+        was_live = (head[:, S.SEEN] >= 20) & (interval_s > 0) & (head[:, S.ARRIVED_MS] - last <= limit_ms)
+        silent_ms = now_ms - last
+        given_up = was_live & (silent_ms > np.maximum(1000 * self._forget_s, 2 * limit_ms))
+        silent = was_live & (silent_ms > limit_ms) & ~given_up
+        ended = silent & np.isnan(head[:, S.LAST_RAW])
+        fresh = silent & ~self._missing[:n]
+        over = np.flatnonzero(self._missing[:n] & ~silent)
+        outages = self._outages(silent, ended, fresh, was_live & ~given_up) if fresh.any() else []
+        self._missing[:n] = silent
+        return outages, [int(row) for row in over]
+
+    def _outages(
+        self,
+        silent: NDArray[np.bool_],
+        ended: NDArray[np.bool_],
+        fresh: NDArray[np.bool_],
+        relevant: NDArray[np.bool_],
+    ) -> list[Silence]:
+        found: list[Silence] = []
+        entity = self._entity[: len(silent)]
+        for number in np.unique(entity[fresh]):
+            if number < 0:
+                rows = np.flatnonzero(fresh & (entity < 0) & ~ended)
+                found += [self._silence(rows[k : k + 1], is_entity=False) for k in range(len(rows))]
+                continue
+            member = entity == number
+            total, silent_count = int((member & relevant).sum()), int((member & silent).sum())
+            if silent_count == total and (member & silent & ~ended).sum() == 0:
+                continue  # all of it ended on purpose
+            if total > 1 and silent_count >= ENTITY_SHARE_MIN * total:
+                already = (member & silent & ~fresh).sum() >= ENTITY_SHARE_MIN * total
+                if not already:
+                    found.append(self._silence(np.flatnonzero(member & fresh), is_entity=True))
+            else:
+                rows = np.flatnonzero(member & fresh & ~ended)
+                found += [self._silence(rows[k : k + 1], is_entity=False) for k in range(len(rows))]
+        return found
+
+    def _silence(self, rows: NDArray[np.int64], is_entity: bool) -> Silence:
+        shared = set(self._table.labels(int(rows[0])))
+        for row in rows[1:]:
+            shared &= set(self._table.labels(int(row)))
+        since = int(self._state.head[rows, S.LAST_TIME_MS].min())
+        return Silence(tuple(sorted(shared)), tuple(int(row) for row in rows), since, is_entity)
