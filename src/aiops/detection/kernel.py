@@ -141,7 +141,7 @@ def step_toward(mean, value, gain, clip):
 
 @njit(inline="always")
 def learn_and_score(body, i, value, time_ms, interval_s, is_gap, scratch, found):
-    """Strength s of one sample (1 = the alert bar); `found` receives expected, lower, upper, kind. Learns the sample."""
+    """Strength s of one sample (1 = the alert bar), then learned; `found` receives expected, lower, upper, kind."""
     count = float(body[i, S.COUNT])
     mu, dev = float(body[i, S.MU]), float(body[i, S.DEV])
     level, size = float(body[i, S.LEVEL]), float(body[i, S.RESIDUAL_ABS])
