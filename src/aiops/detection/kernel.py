@@ -55,9 +55,18 @@ ACCEPT_SAMPLES = 60.0  # so many calm samples in a row outside it are the new no
 LEVEL_SHIFT_SAMPLES = 10.0
 PERSIST_SAMPLES = 3.0
 
+# Constants of the gross rule: far outside everything, several samples in a row, needs no long history. It speaks
+# only until the improbability of the same deviation is backed by history.
+GROSS_DEVIATION = 50.0  # usual deviations
+GROSS_SAMPLES = 4.0
+GROSS_COUNT_MIN, GROSS_COUNT_MAX = 60.0, HISTORY_COUNT
+GROSS_SAME_RUN_MAX = 10.0  # only series that change all the time have a usual deviation worth the name
+
 # Constants of the stuck rule: the run's probability under the series' own habit of repeating itself
 STUCK_LP = 10.0
 STUCK_RUN_MIN = 15.0
+STUCK_MIN_S = 600.0
+STUCK_HISTORY = 3.0  # a run is judged by a history so many times longer
 STUCK_FIRST_PRIOR, STUCK_NEXT_PRIOR = 0.1, 0.3
 STUCK_RUN_LEARNED = 30.0  # a long run teaches no more than this many repeats
 
@@ -86,7 +95,7 @@ def place(head, i, time_ms, raw, stale):
 
 
 @njit(inline="always")
-def same_run(body, i, is_same):
+def same_run(body, i, is_same, interval_s):
     """Strength of "stuck": 0, or more than 1 once the run of equal values is improbable for this series."""
     run, first, following = body[i, S.SAME_RUN], body[i, S.SAME_FIRST], body[i, S.SAME_NEXT]
     if body[i, S.COUNT] <= 1:
@@ -105,14 +114,25 @@ def same_run(body, i, is_same):
         return 0.0
     run += 1
     body[i, S.SAME_RUN] = run
-    if run < STUCK_RUN_MIN or run <= 2 * body[i, S.SAME_RUN_MAX]:
+    if run < STUCK_RUN_MIN or run <= 2 * body[i, S.SAME_RUN_MAX] or run * interval_s < STUCK_MIN_S:
         return 0.0
     if body[i, S.STUCK] == 0:  # judged by the habit before this run began to teach otherwise
         lp = -math.log10(max(first, 1e-3)) - (run - 1) * math.log10(min(max(following, 0.05), 0.9999))
-        if lp < STUCK_LP or body[i, S.COUNT] < 100 + run:
+        if lp < STUCK_LP or body[i, S.COUNT] < 100 + STUCK_HISTORY * run:
             return 0.0
         body[i, S.STUCK] = 1
     return 1.5
+
+
+@njit(inline="always")
+def gross(body, i, z):
+    """Strength of a deviation of `z` usual sizes: more than 1 from its GROSS_SAMPLES-th sample in a row on."""
+    varies = max(body[i, S.SAME_RUN], body[i, S.SAME_RUN_MAX]) < GROSS_SAME_RUN_MAX
+    if abs(z) < GROSS_DEVIATION or not varies or not GROSS_COUNT_MIN <= body[i, S.COUNT] <= GROSS_COUNT_MAX:
+        body[i, S.GROSS_RUN] = 0
+        return 0.0
+    body[i, S.GROSS_RUN] += 1
+    return min(abs(z) / GROSS_DEVIATION, 4.0) if body[i, S.GROSS_RUN] >= GROSS_SAMPLES else 0.0
 
 
 @njit(inline="always")
@@ -189,8 +209,8 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, scratch, found)
     body[i, S.EXCESS] = min(max(EXCESS_LEAK * excess + lp - 1, 0.0), EXCESS_MAX)
 
     new = novelty(body, i, value, season_long, interval_s, is_gap, scratch)
-    stuck = same_run(body, i, value == last and count > 0)
-    strength = max(likelihood, new, stuck)
+    stuck = same_run(body, i, value == last and count > 0, interval_s)
+    strength = max(likelihood, new, stuck, gross(body, i, z_residual))
     if stuck > 0 and stuck >= likelihood and stuck >= new:
         found[3] = STUCK
     elif new > likelihood and found[1] <= value <= found[2]:
