@@ -3,7 +3,7 @@
 from aiops.detection.scores import Kind
 from aiops.metrics.series import Labels
 
-_SUBJECT_LABELS = ("service", "instance", "host", "pod", "node", "device")
+_SUBJECT_LABELS = ("service", "instance", "host", "pod", "node")
 
 
 def number(value: float) -> str:

@@ -1,0 +1,238 @@
+"""Settings: read once, frozen, every limit named with its unit and with what happens at it.
+
+A value comes from `AIOPS_<SECTION>_<KEY>`, else from `aiops.toml`, else from the default below; `Loaded.origin` says
+which. A key nobody knows is an error that suggests the right one: a typing mistake must not silently mean the default.
+"""
+
+import difflib
+import ipaddress
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from aiops.errors import SettingsError
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A frozen table of the settings file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Server(Section):
+    host: str = Field("127.0.0.1", description="address to listen on; anything but loopback needs api_keys")
+    port: int = Field(8080, ge=0, le=65535, description="0 = any free port")
+    api_keys: tuple[SecretStr, ...] = Field((), description="accepted keys, 16 characters or more; none = no key asked")
+    data_dir: Path = Field(Path("data"), description="snapshots and the embedded database live here")
+    body_bytes_max: Count = Field(32 * 1024 * 1024, description="request body, packed or unpacked; beyond: 413")
+    in_flight_max: Count = Field(64, description="writes waiting at a time; beyond: 503 with Retry-After")
+
+
+class Ingest(Section):
+    series_max: Count = Field(100_000, description="new series beyond: refused, counted, named in the reply (400)")
+    samples_per_request_max: Count = Field(1_000_000, description="beyond: 413, nothing of the request kept")
+    labels_per_series_max: Count = Field(64, description="series with more labels: refused (400)")
+    label_bytes_max: Count = Field(8192, description="all labels of one series together; more: refused (400)")
+    future_max_s: Seconds = Field(600, description="samples further ahead of the clock: refused (400)")
+    timestamp_min_ms: int = Field(946_684_800_000, description="older samples (2000-01-01) are unit mistakes: refused")
+    recent_samples_max: Count = Field(2_000_000, description="kept for evidence and graphs; the oldest are dropped")
+
+
+class Detection(Section):
+    warm_up_samples: Count = Field(20, description="samples of a series before its first score")
+    persist_s: Seconds = Field(180, description="an anomaly lasting longer counts as evidence by itself")
+    snapshot_interval_s: float = Field(10, gt=0, description="a restart forgets at most this much learning")
+    missing_intervals: float = Field(5, gt=0, description="silence of so many usual intervals is missing data")
+    missing_min_s: Seconds = Field(30, description="shorter silences are never missing data")
+    missing_forget_s: Seconds = Field(86_400, description="a series silent for longer is gone for good")
+
+
+class Incidents(Section):
+    entity_labels: tuple[str, ...] = Field(
+        ("service", "instance", "host", "pod", "node"), description="series with one of these in common are related"
+    )
+    window_s: Seconds = Field(600, description="alerts further apart are not one cause")
+    corroborate_s: Seconds = Field(300, description="alerts of different series within this time support each other")
+    alerts_per_series_day: float = Field(0.1, gt=0, description="alerts a healthy series is assumed to raise by chance")
+    chance_max: float = Field(1e-5, gt=0, lt=1, description="so improbable by chance must supporting alerts be")
+    solo_score: float = Field(0.75, gt=0.5, le=1, description="one alert of this score opens an incident by itself")
+    quiet_s: Seconds = Field(600, description="all alerts ended for this long: the incident recovered")
+    reopen_s: Seconds = Field(3600, description="alerts again within this time: the recovered incident relapses")
+    dismissed_quiet_s: Seconds = Field(3600, description="what a person dismissed does not come back for this long")
+    alerts_per_incident_max: Count = Field(500, description="further alerts are counted, not kept")
+    active_max: Count = Field(1000, description="incidents in sight of grouping; the stalest recovers first")
+    evidence_samples: Count = Field(60, description="samples kept before and after the onset of an alert")
+
+
+class Store(Section):
+    url: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL; empty = SQLite file aiops.db in data_dir")
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level written")
+    format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else json")
+
+
+class Topology(Section):
+    depends_on: dict[str, tuple[str, ...]] = Field({}, description='entity -> entities it needs: {checkout = ["db"]}')
+
+
+class Settings(Section):
+    """Everything in force, one section per part of the house."""
+
+    server: Server = Server()
+    ingest: Ingest = Ingest()
+    detection: Detection = Detection()
+    incidents: Incidents = Incidents()
+    store: Store = Store()
+    log: Log = Log()
+    topology: Topology = Topology()
+
+    @property
+    def store_url(self) -> str:
+        """The URL the store is opened with, password included: not for showing."""
+        return self.store.url.get_secret_value() or f"sqlite:///{self.server.data_dir / 'aiops.db'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings and, per "section.key", where each value comes from."""
+
+    settings: Settings
+    origin: Mapping[str, str]
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """(key, value with secrets hidden, origin, meaning) of every setting."""
+        rows = []
+        for section, field in Settings.model_fields.items():
+            table = getattr(self.settings, section)
+            assert field.annotation is not None
+            for key, info in type(table).model_fields.items():
+                name = f"{section}.{key}"
+                shown = _shown(name, getattr(table, key))
+                rows.append((name, shown, self.origin.get(name, "default"), info.description or ""))
+        return rows
+
+
+def _shown(name: str, value: Any) -> str:
+    if name == "store.url":
+        url = value.get_secret_value()
+        return make_url(url).render_as_string(hide_password=True) if url else '""'
+    if name == "server.api_keys":
+        return json.dumps(["***"] * len(value))
+    return json.dumps(value, default=str)
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
+    """Settings from the file at `path` (None: AIOPS_CONFIG, else ./aiops.toml if there) and from `environ`.
+
+    Raises SettingsError: unknown key, wrong type, out of range, or an address open to others without API keys.
+    """
+    if path is None:
+        named = environ.get("AIOPS_CONFIG")
+        path = Path(named) if named else (Path("aiops.toml") if Path("aiops.toml").exists() else None)
+    values: dict[str, dict[str, Any]] = {}
+    origin: dict[str, str] = {}
+    for section, table in (_read(path) if path else {}).items():
+        for key, value in table.items():
+            values.setdefault(section, {})[key] = value
+            origin[f"{section}.{key}"] = str(path)
+    for variable, text in environ.items():
+        if not variable.startswith("AIOPS_") or variable == "AIOPS_CONFIG" or variable.startswith("AIOPS_TEST_"):
+            continue
+        section, _, key = variable.removeprefix("AIOPS_").lower().partition("_")
+        _check_known(section, key, variable)
+        values.setdefault(section, {})[key] = _parsed(section, key, text, variable)
+        origin[f"{section}.{key}"] = variable
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_told(error, origin)) from None
+    _check(settings)
+    return Loaded(settings, origin)
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        tables = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+    for section, table in tables.items():
+        if not isinstance(table, dict):
+            raise SettingsError(f"{path}: {section!r} stands outside a section; write it under [server], [ingest], ...")
+        for key in table or {"": None}:
+            _check_known(section, key, f"{path}: [{section}] {key}".rstrip())
+    return tables
+
+
+def _keys(section: str) -> dict[str, Any]:
+    field = Settings.model_fields.get(section)
+    return dict(field.annotation.model_fields) if field and isinstance(field.annotation, type) else {}
+
+
+def _check_known(section: str, key: str, where: str) -> None:
+    if key in _keys(section) or (not key and _keys(section)):
+        return
+    known = [f"{name}.{k}" for name in Settings.model_fields for k in _keys(name)]
+    same_section = [k for k in known if k.startswith(section + ".")]
+    wanted = f"{section}.{key}"
+    close = difflib.get_close_matches(wanted, same_section, 1, 0.5) or difflib.get_close_matches(wanted, known, 1, 0.5)
+    hint = f"; did you mean {close[0]}?" if close else f"; sections are {', '.join(Settings.model_fields)}"
+    raise SettingsError(f"{where}: unknown setting {wanted}{hint}")
+
+
+def _parsed(section: str, key: str, text: str, variable: str) -> Any:
+    """A variable's text as the setting's type: lists by commas, tables as JSON, the rest left to validation."""
+    annotation = _keys(section)[key].annotation
+    if get_origin(annotation) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if get_origin(annotation) is dict:
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise SettingsError(f'{variable}: write JSON, for example {{"checkout": ["db"]}}') from None
+    return text
+
+
+def _told(error: ValidationError, origin: Mapping[str, str]) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = ".".join(str(part) for part in first["loc"][:2])
+    return f"{origin.get(name, 'settings')}: {name}: {first['msg']}"
+
+
+def _check(settings: Settings) -> None:
+    keys = [key.get_secret_value() for key in settings.server.api_keys]
+    if any(len(key) < 16 for key in keys):
+        raise SettingsError("server.api_keys: a key has fewer than 16 characters; make one with `openssl rand -hex 24`")
+    if not is_loopback(settings.server.host) and not keys:
+        raise SettingsError(
+            f"server.host = {settings.server.host!r} is open to other machines: set server.api_keys "
+            "(AIOPS_SERVER_API_KEYS=...) first, or listen on 127.0.0.1"
+        )
+    if settings.store.url.get_secret_value():
+        try:
+            make_url(settings.store.url.get_secret_value())
+        except ArgumentError:
+            raise SettingsError("store.url: not a database URL; write postgresql+psycopg://user@host/name") from None
+
+
+def is_loopback(host: str) -> bool:
+    """True where only this machine can connect."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

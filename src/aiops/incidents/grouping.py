@@ -1,0 +1,382 @@
+"""Which alerts are one cause, and when is the evidence enough for an incident?
+
+Alerts are related when their series have an entity in common (same service, instance, node, ...) or their entities are
+neighbours in the topology, and they come within `window_s` of each other. A related set of alerts is held back until
+one of three things speaks against chance: one alert is very strange by itself (`solo_score`); one anomaly lasts
+(`persist_s` of the detector); or so many different metrics of few series alert together that a Poisson count of chance
+alerts reaches that number with a probability below `chance_max`. Held-back sets that get no support are forgotten.
+
+Time is the time of the samples, never the clock, so a replay groups as the live stream did.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from aiops.config import Incidents as GroupingSettings
+from aiops.incidents.alert import Alert
+from aiops.incidents.incident import FINAL, PROGRAM, Event, Incident, State, What, recover, relapse
+from aiops.incidents.severity import Severity, severity
+from aiops.metrics.series import Labels
+
+Entity = tuple[str, str]
+HOPS = 2  # neighbours of neighbours: a slow database is felt two services up
+
+
+def entities_of(labels: Labels, entity_labels: Sequence[str]) -> list[Entity]:
+    """All entities a series belongs to, in the order of `entity_labels`; a series with none stands for itself."""
+    mapping = dict(labels)
+    found = [(name, mapping[name]) for name in entity_labels if name in mapping]
+    return found or [("series", repr([pair for pair in labels if pair[0] != "__name__"] or labels))]
+
+
+def neighbourhood(depends_on: Mapping[str, Sequence[str]], hops: int = HOPS) -> dict[str, frozenset[str]]:
+    """Entity value -> values within `hops` dependencies of it, in either direction."""
+    links: dict[str, set[str]] = {}
+    for above, below in depends_on.items():
+        for other in below:
+            links.setdefault(above, set()).add(other)
+            links.setdefault(other, set()).add(above)
+    reach = {}
+    for start in links:
+        seen = {start}
+        for _ in range(hops):
+            seen |= {other for value in seen for other in links[value]}
+        reach[start] = frozenset(seen - {start})
+    return reach
+
+
+def chance(count: int, mean: float) -> float:
+    """P(a Poisson variable of this mean >= count)."""
+    term, below = math.exp(-mean), 0.0
+    for k in range(count):
+        below += term
+        term *= mean / (k + 1)
+    return max(1.0 - below, term)  # `term` bounds it where 1 - below has no digits left
+
+
+@dataclass(slots=True)
+class Group:
+    """Related alerts; `incident` is what was last told of them, None while held back."""
+
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    entities: dict[Entity, None] = field(default_factory=dict)  # ordered set
+    last_ms: int = 0
+    dropped: int = 0  # alerts beyond the limit
+    incident: Incident | None = None
+    notes: list[Event] = field(default_factory=list)  # not yet told
+
+    @property
+    def is_active(self) -> bool:
+        return any(alert.ended_ms is None for alert in self.alerts.values())
+
+
+class Grouper:
+    """Alerts in, changed incidents out. Not thread-safe: one caller at a time.
+
+    `next_id`: gives the number of a new incident. `known` must hear of every series once, for the count of chance.
+    """
+
+    def __init__(
+        self, settings: GroupingSettings, depends_on: Mapping[str, Sequence[str]], next_id: Callable[[], int]
+    ) -> None:
+        self._settings, self._next_id = settings, next_id
+        self._near = neighbourhood(depends_on)
+        self._population: Counter[Entity] = Counter()  # series per entity
+        self._population_of_value: Counter[str] = Counter()
+        self._by_entity: dict[Entity, Group] = {}
+        self._by_value: dict[str, Group] = {}  # entity value -> group, for the topology
+        self._by_fingerprint: dict[str, Group] = {}
+        self._groups: dict[int, Group] = {}  # by id(): order of appearance
+        self._by_incident: dict[int, Group] = {}
+        self._changed: dict[int, Group] = {}
+        self._dismissed: dict[str, tuple[int, float]] = {}  # fingerprint -> quiet until, peak score
+        self._set_aside: list[Group] = []  # beyond active_max: told a last time, then out of sight
+        self.suppressed_count = 0
+
+    def known(self, labels: Labels) -> None:
+        """A series exists: it may alert by chance."""
+        entities = entities_of(labels, self._settings.entity_labels)
+        self._population.update(entities)
+        self._population_of_value.update({value for _, value in entities})
+
+    def restore(self, incidents: Iterable[Incident]) -> None:
+        """Takes up incidents of an earlier run, oldest first."""
+        for incident in incidents:
+            group = Group({alert.fingerprint: alert for alert in incident.alerts}, incident=incident)
+            group.last_ms = max(alert.last_ms for alert in incident.alerts)
+            group.dropped = incident.alert_count - len(incident.alerts)
+            for alert in incident.alerts:
+                self._own(group, alert)
+            self._by_incident[incident.incident_id] = group
+
+    def incident_of(self, fingerprint: str) -> Incident | None:
+        """The living incident this series' alert belongs to."""
+        group = self._by_fingerprint.get(fingerprint)
+        return group.incident if group else None
+
+    def add(self, alerts: Sequence[Alert], now_ms: int) -> None:
+        """Alerts at their onset."""
+        for alert in alerts:
+            quiet_until, peak = self._dismissed.get(alert.fingerprint, (0, 0.0))
+            if alert.time_ms < quiet_until and alert.score < peak + 0.1:
+                self.suppressed_count += 1
+                continue
+            self._place(replace(alert, peak_score=max(alert.score, alert.peak_score), last_ms=alert.time_ms), now_ms)
+
+    def persisted(self, fingerprint: str, kind: str, now_ms: int) -> None:
+        """The anomaly of this series has lasted."""
+        group = self._by_fingerprint.get(fingerprint)
+        if group and (alert := group.alerts.get(fingerprint)) and not alert.is_persistent:
+            group.alerts[fingerprint] = replace(alert, is_persistent=True, kind=kind)
+            group.last_ms = max(group.last_ms, now_ms)
+            self._touch(group)
+
+    def ended(self, fingerprint: str, now_ms: int) -> None:
+        """The anomaly of this series is over."""
+        group = self._by_fingerprint.get(fingerprint)
+        if group and (alert := group.alerts.get(fingerprint)) and alert.ended_ms is None:
+            group.alerts[fingerprint] = replace(alert, ended_ms=now_ms)
+            if group.incident:
+                why = f"{alert.name or 'silence'} is back to usual"
+                group.notes.append(Event(now_ms, PROGRAM, What.ALERT_ENDED, why))
+            self._touch(group)
+
+    def decided(self, incident: Incident) -> None:
+        """A person moved an incident: what follows builds on that."""
+        group = self._by_incident.get(incident.incident_id)
+        if group:
+            group.incident = incident
+            if incident.state in FINAL:
+                self._drop(group)
+        if incident.state == State.DISMISSED:
+            until = incident.updated_ms + int(1000 * self._settings.dismissed_quiet_s)
+            for alert in incident.alerts:
+                self._dismissed[alert.fingerprint] = (until, max(alert.score, alert.peak_score))
+
+    def collect(self, now_ms: int) -> list[Incident]:
+        """Incidents that are new or changed since the last call."""
+        for group in list(self._changed.values()):
+            if group.incident is None and (reason := self._evidence(group, now_ms)):
+                self._open(group, reason, now_ms)
+        told = [self._told(group, now_ms) for group in self._changed.values() if group.incident]
+        self._changed.clear()
+        for group in self._set_aside:
+            self._drop(group)
+        self._set_aside.clear()
+        return told
+
+    def tick(self, now_ms: int) -> None:
+        """Lets time pass: held-back alerts are forgotten, quiet incidents recover. Call every few seconds."""
+        for group in list(self._groups.values()):
+            self._age(group, now_ms)
+        self._dismissed = {key: entry for key, entry in self._dismissed.items() if entry[0] > now_ms}
+
+    # what follows is private: relation, evidence, age
+
+    def _place(self, alert: Alert, now_ms: int) -> None:
+        group = self._related(alert, now_ms) or Group()
+        fingerprint = alert.fingerprint
+        earlier = group.alerts.get(fingerprint)
+        if group.incident and group.incident.state == State.RECOVERED:
+            group.incident = relapse(group.incident, alert.sentence, alert.time_ms)
+        if earlier is None and len(group.alerts) >= self._settings.alerts_per_incident_max:
+            group.dropped += 1
+        else:
+            group.alerts[fingerprint] = earlier.again(alert) if earlier else alert
+            self._own(group, alert)
+        if group.incident and earlier is None:
+            group.notes.append(Event(alert.time_ms, PROGRAM, What.ALERT, alert.sentence))
+        group.last_ms = max(group.last_ms, alert.time_ms)
+        self._touch(group)
+
+    def _own(self, group: Group, alert: Alert) -> None:
+        self._groups[id(group)] = group
+        self._by_fingerprint[alert.fingerprint] = group
+        for entity in entities_of(alert.labels, self._settings.entity_labels):
+            group.entities[entity] = None
+            self._by_entity[entity] = group
+            self._by_value[entity[1]] = group
+
+    def _related(self, alert: Alert, now_ms: int) -> Group | None:
+        """The living group this alert belongs to; held-back groups that it connects become one."""
+        entities = entities_of(alert.labels, self._settings.entity_labels)
+        candidates = [self._by_fingerprint.get(alert.fingerprint)]
+        candidates += [self._by_entity.get(entity) for entity in entities]
+        near = [value for _, own in entities for value in self._near.get(own, ())]
+        candidates += [self._by_value.get(value) for value in near]
+        found: list[Group] = []
+        for k, group in enumerate(candidates):
+            if group and group not in found and self._is_joinable(group, is_same_series=k == 0, now_ms=alert.time_ms):
+                found.append(group)
+        if not found:
+            return None
+        chosen = next((group for group in found if group.incident), found[0])
+        for other in found:
+            if other is not chosen and other.incident is None:
+                self._absorb(chosen, other)
+        return chosen
+
+    def _is_joinable(self, group: Group, is_same_series: bool, now_ms: int) -> bool:
+        state = group.incident.state if group.incident else None
+        if state in FINAL:
+            return False
+        if state == State.RECOVERED:
+            return is_same_series
+        is_near = now_ms - group.last_ms <= 1000 * self._settings.window_s
+        return is_near or state == State.OPEN or (group.incident is not None and group.is_active)
+
+    def _absorb(self, group: Group, other: Group) -> None:
+        for fingerprint, alert in other.alerts.items():
+            if len(group.alerts) < self._settings.alerts_per_incident_max:
+                group.alerts.setdefault(fingerprint, alert)
+                self._own(group, alert)
+            else:
+                group.dropped += 1
+            if group.incident:
+                group.notes.append(Event(alert.time_ms, PROGRAM, What.ALERT, alert.sentence))
+        group.last_ms = max(group.last_ms, other.last_ms)
+        self._drop(other)
+
+    def _drop(self, group: Group) -> None:
+        self._groups.pop(id(group), None)
+        self._changed.pop(id(group), None)
+        if group.incident:
+            self._by_incident.pop(group.incident.incident_id, None)
+        for fingerprint in group.alerts:
+            if self._by_fingerprint.get(fingerprint) is group:
+                del self._by_fingerprint[fingerprint]
+        for entity in group.entities:
+            if self._by_entity.get(entity) is group:
+                del self._by_entity[entity]
+            if self._by_value.get(entity[1]) is group:
+                del self._by_value[entity[1]]
+
+    def _touch(self, group: Group) -> None:
+        self._changed[id(group)] = group
+
+    def _evidence(self, group: Group, now_ms: int) -> str:
+        """Why this is no chance, in words; empty while it may be."""
+        settings = self._settings
+        strongest = max(group.alerts.values(), key=lambda alert: alert.peak_score)
+        if strongest.peak_score >= settings.solo_score:
+            return f"one alert is strange enough by itself (score {strongest.peak_score:.2f})"
+        lasting = next((alert for alert in group.alerts.values() if alert.is_persistent), None)
+        if lasting:
+            return f"{lasting.name or 'an anomaly'} stays away from its usual course"
+        since = now_ms - 1000 * settings.corroborate_s
+        fresh = [alert for alert in group.alerts.values() if alert.last_ms >= since]
+        by_entity: dict[Entity, list[Alert]] = {}
+        for alert in fresh:
+            for entity in entities_of(alert.labels, settings.entity_labels):
+                by_entity.setdefault(entity, []).append(alert)
+        for entity, mine in by_entity.items():
+            if self._is_no_chance(mine, self._population[entity]):
+                return f"{_metric_count(mine)} different metrics of {entity[0]} {entity[1]} alert together"
+        if self._is_no_chance(fresh, self._reach(group)):
+            return f"{_metric_count(fresh)} different metrics of {len(group.entities)} related entities alert together"
+        return ""
+
+    def _reach(self, group: Group) -> int:
+        """How many series could have alerted into this group by chance."""
+        values = {value for _, value in group.entities}
+        values |= {near for value in values for near in self._near.get(value, ())}
+        return sum(self._population_of_value[value] for value in values)
+
+    def _is_no_chance(self, alerts: Sequence[Alert], population: int) -> bool:
+        count = _metric_count(alerts)
+        settings = self._settings
+        if count < 2:
+            return False
+        mean = max(population, count) * settings.alerts_per_series_day * settings.corroborate_s / 86400
+        return chance(count, mean) < settings.chance_max
+
+    def _open(self, group: Group, reason: str, now_ms: int) -> None:
+        number = self._next_id()
+        alerts = tuple(group.alerts.values())
+        event = Event(now_ms, PROGRAM, What.DETECTED, f"{reason}: {_strongest(alerts).sentence}")
+        group.incident = Incident(
+            incident_id=number,
+            state=State.CANDIDATE,
+            severity=Severity.LOW,
+            title="",
+            labels=(),
+            entities=(),
+            started_ms=min(alert.time_ms for alert in alerts),
+            detected_ms=now_ms,
+            updated_ms=now_ms,
+            ended_ms=None,
+            alerts=(),
+            alert_count=0,
+            timeline=(event,),
+        )
+        self._by_incident[number] = group
+        if len(self._by_incident) > self._settings.active_max:
+            others = [g for g in self._by_incident.values() if g.incident and g.incident.state != State.OPEN]
+            stalest = min(others, key=lambda other: other.last_ms)
+            if stalest.incident and stalest.incident.state == State.CANDIDATE:
+                self._recover(stalest, f"set aside: {self._settings.active_max} incidents are in sight", now_ms)
+            self._set_aside.append(stalest)
+
+    def _age(self, group: Group, now_ms: int) -> None:
+        settings, incident = self._settings, group.incident
+        silent_ms = now_ms - max([group.last_ms, *(alert.ended_ms or 0 for alert in group.alerts.values())])
+        if incident is None:
+            if now_ms - group.last_ms > 1000 * settings.window_s:
+                self._drop(group)
+        elif incident.state == State.CANDIDATE or (incident.state == State.OPEN and incident.ended_ms is None):
+            if not group.is_active and silent_ms >= 1000 * settings.quiet_s:
+                self._recover(group, f"all series back to usual for {settings.quiet_s:.0f} s", now_ms)
+        elif incident.state == State.RECOVERED and silent_ms > 1000 * settings.reopen_s:
+            self._drop(group)
+
+    def _recover(self, group: Group, why: str, now_ms: int) -> None:
+        assert group.incident
+        group.incident = recover(group.incident, why, now_ms)
+        self._touch(group)
+
+    def _told(self, group: Group, now_ms: int) -> Incident:
+        """The incident as it stands now, with everything that happened since it was last told."""
+        incident = group.incident
+        assert incident
+        alerts = tuple(group.alerts.values())
+        level, why = severity(alerts, len(_owners(alerts, self._settings.entity_labels)), now_ms)
+        notes = list(group.notes)
+        if level > incident.severity and incident.alerts:
+            notes.append(Event(now_ms, PROGRAM, What.SEVERITY, f"{level.name.lower()}: {why}"))
+        ends = [alert.ended_ms for alert in alerts]
+        shared = set(alerts[0].labels).intersection(*(alert.labels for alert in alerts))
+        for event in notes:
+            incident = incident.noted(event)
+        group.notes.clear()
+        group.incident = replace(
+            incident,
+            severity=max(level, incident.severity),
+            title=_title(alerts, group.dropped),
+            labels=tuple(sorted(shared)),
+            entities=tuple(f"{name}={value}" for name, value in group.entities if name != "series"),
+            ended_ms=None if None in ends else max(end for end in ends if end is not None),
+            updated_ms=max(incident.updated_ms, now_ms),
+            alerts=alerts,
+            alert_count=len(alerts) + group.dropped,
+        )
+        return group.incident
+
+
+def _metric_count(alerts: Iterable[Alert]) -> int:
+    """Different metrics: many label variants of one metric move together and count once."""
+    return len({alert.name for alert in alerts})
+
+
+def _owners(alerts: Iterable[Alert], entity_labels: Sequence[str]) -> set[Entity]:
+    return {entities_of(alert.labels, entity_labels)[0] for alert in alerts}
+
+
+def _strongest(alerts: Sequence[Alert]) -> Alert:
+    return max(alerts, key=lambda alert: (alert.series_count > 1, max(alert.score, alert.peak_score), -alert.time_ms))
+
+
+def _title(alerts: Sequence[Alert], dropped: int) -> str:
+    more = len(alerts) + dropped - 1
+    return _strongest(alerts).sentence + (f" (and {more} more)" if more else "")

@@ -1,0 +1,1 @@
+"""What must survive: SQLAlchemy, SQLite by default, PostgreSQL by URL."""
