@@ -50,7 +50,7 @@ class Ingest(Section):
 
 class Detection(Section):
     warm_up_samples: Count = Field(20, description="samples of a series before its first score")
-    persist_s: Seconds = Field(180, description="an anomaly lasting longer counts as evidence by itself")
+    persist_s: Seconds = Field(600, description="an anomaly lasting longer counts as evidence by itself")
     snapshot_interval_s: float = Field(10, gt=0, description="a restart forgets at most this much learning")
     missing_intervals: float = Field(5, gt=0, description="silence of so many usual intervals is missing data")
     missing_min_s: Seconds = Field(30, description="shorter silences are never missing data")
@@ -62,10 +62,11 @@ class Incidents(Section):
         ("service", "instance", "host", "pod", "node"), description="series with one of these in common are related"
     )
     window_s: Seconds = Field(600, description="alerts further apart are not one cause")
+    span_s: Seconds = Field(3600, description="alerts of other series join an incident no later than this")
     corroborate_s: Seconds = Field(300, description="alerts of different series within this time support each other")
     alerts_per_series_day: float = Field(0.1, gt=0, description="alerts a healthy series is assumed to raise by chance")
     chance_max: float = Field(1e-5, gt=0, lt=1, description="so improbable by chance must supporting alerts be")
-    solo_score: float = Field(0.75, gt=0.5, le=1, description="one alert of this score opens an incident by itself")
+    solo_score: float = Field(0.88, gt=0.5, le=1, description="one alert of this score opens an incident by itself")
     quiet_s: Seconds = Field(600, description="all alerts ended for this long: the incident recovered")
     reopen_s: Seconds = Field(3600, description="alerts again within this time: the recovered incident relapses")
     dismissed_quiet_s: Seconds = Field(3600, description="what a person dismissed does not come back for this long")

@@ -19,7 +19,7 @@ class Engine:
     reported as persistent. `newest_ms`: newest sample time of the whole stream, the clock of everything downstream.
     """
 
-    def __init__(self, table: SeriesTable, warm_up_samples: int = 20, persist_s: float = 180.0) -> None:
+    def __init__(self, table: SeriesTable, warm_up_samples: int = 20, persist_s: float = 600.0) -> None:
         self.table = table
         self.warm_up_samples = warm_up_samples
         self.persist_s = persist_s
@@ -65,6 +65,7 @@ class Engine:
             lower=out[2],
             upper=out[3],
             anomalous=(flags & kernel.ANOMALOUS) != 0,
+            novel=(flags & kernel.NOVEL) != 0,
             alert=np.where(is_onset, out[0], 0.0).astype(np.float32),
             kind=kind,
             status=status,

@@ -44,6 +44,7 @@ WEIGHT_SUM = 3.25
 EXCESS_LEAK, EXCESS_MAX = 0.4, 6.0
 HISTORY_COUNT = 2000.0  # improbability counts by t / (t + this): tails need history
 IMPROBABILITY_BAR = 2.8
+
 BAND_LP = 3.0  # the expected band holds all but one in a thousand on each side
 
 # Constants of an anomaly's life
@@ -54,6 +55,12 @@ CALM_SAMPLES = 5.0  # so many calm samples in a row inside the band end an anoma
 ACCEPT_SAMPLES = 60.0  # so many calm samples in a row outside it are the new normal
 LEVEL_SHIFT_SAMPLES = 10.0
 PERSIST_SAMPLES = 3.0
+STRONG = 3.0  # this strong, PERSIST_SAMPLES are enough
+
+# Constants of novelty as evidence: what recurs (nightly jobs, collected memory, rotated logs) is strange each time, but
+# no reason for an incident
+NOVEL_STRENGTH = 0.7
+KNOWN_SAMPLES, KNOWN_S = 1000.0, 86_400.0
 
 # Constants of the gross rule: far outside everything, several samples in a row, needs no long history. It speaks
 # only until the improbability of the same deviation is backed by history.
@@ -63,8 +70,8 @@ GROSS_COUNT_MIN, GROSS_COUNT_MAX = 60.0, HISTORY_COUNT
 GROSS_SAME_RUN_MAX = 10.0  # only series that change all the time have a usual deviation worth the name
 
 # Constants of the stuck rule: the run's probability under the series' own habit of repeating itself
-STUCK_LP = 10.0
-STUCK_RUN_MIN = 15.0
+STUCK_LP = 16.0
+STUCK_RUN_MIN = 20.0
 STUCK_MIN_S = 600.0
 STUCK_HISTORY = 3.0  # a run is judged by a history so many times longer
 STUCK_FIRST_PRIOR, STUCK_NEXT_PRIOR = 0.1, 0.3
@@ -72,7 +79,7 @@ STUCK_RUN_LEARNED = 30.0  # a long run teaches no more than this many repeats
 
 SCORED, WARMING_UP, STALE, RESET, DUPLICATE, CONFLICT, OUT_OF_ORDER, NOT_FINITE = 0, 1, 2, 3, 4, 5, 6, 7
 NONE, SPIKE, DIP, LEVEL_SHIFT, PATTERN, STUCK = 0, 1, 2, 3, 4, 5
-ANOMALOUS, ONSET, PERSISTED, ENDED = 1, 2, 4, 8
+ANOMALOUS, ONSET, PERSISTED, ENDED, NOVEL = 1, 2, 4, 8, 16
 
 
 @njit(inline="always")
@@ -199,6 +206,11 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, scratch, found)
     found[1] = found[0] - deviation_at(body, i, tail_down, BAND_LP) * usual
     found[2] = found[0] + deviation_at(body, i, tail_up, BAND_LP) * usual
 
+    low, high = float(body[i, S.LOW]), float(body[i, S.HIGH])
+    if high > low:  # a heavy tail may have no end, a band must: one range beyond everything seen
+        found[1] = max(found[1], min(low - (high - low), found[0]))
+        found[2] = min(found[2], max(high + (high - low), found[0]))
+
     lp = WEIGHT_GLOBAL * improbability(body, i, tail_column(0, z_global), z_global)
     lp += WEIGHT_RESIDUAL * improbability(body, i, tail_column(1, z_residual), z_residual)
     lp += WEIGHT_RUN * improbability(body, i, tail_column(2, z_run), z_run)
@@ -210,7 +222,12 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, scratch, found)
 
     new = novelty(body, i, value, season_long, interval_s, is_gap, scratch)
     stuck = same_run(body, i, value == last and count > 0, interval_s)
-    strength = max(likelihood, new, stuck, gross(body, i, z_residual))
+
+    far_out = gross(body, i, z_residual)
+    strength = max(likelihood, new, stuck, far_out)
+    # what an incident may be built on: a state that is new to a series known for long, or far out, or stuck
+    is_known = count >= KNOWN_SAMPLES or count * interval_s >= KNOWN_S
+    found[5] = max(new if is_known else 0.0, far_out, stuck)
     if stuck > 0 and stuck >= likelihood and stuck >= new:
         found[3] = STUCK
     elif new > likelihood and found[1] <= value <= found[2]:
@@ -264,19 +281,24 @@ def live(body, i, strength, value, interval_s, found, persist_s):
         body[i, S.ONSET_LEVEL] = found[0]
         body[i, S.ONSET_HALF_WIDTH] = min(found[2] - found[0], found[0] - found[1])
         body[i, S.ONSET_KIND] = found[3]
+        body[i, S.ONSET_NOVELTY], body[i, S.ONSET_PEAK] = 0, 0
     if body[i, S.ACTIVE] > 0:
         outside = abs(value - body[i, S.ONSET_LEVEL]) > body[i, S.ONSET_HALF_WIDTH]
         if body[i, S.ONSET_KIND] == STUCK:
             outside = body[i, S.STUCK] > 0
         elif body[i, S.ONSET_KIND] == PATTERN:
             outside = strength >= CALM_STRENGTH
+        body[i, S.ONSET_NOVELTY] = max(body[i, S.ONSET_NOVELTY], found[5])
+        body[i, S.ONSET_PEAK] = max(body[i, S.ONSET_PEAK], strength)
         if not onset:
             body[i, S.ONSET_AGE_S] += interval_s
         if outside:
             body[i, S.OUTSIDE] += 1
         if body[i, S.OUTSIDE] >= LEVEL_SHIFT_SAMPLES and found[3] != STUCK and body[i, S.ONSET_KIND] <= DIP:
             found[3] = LEVEL_SHIFT
-        if body[i, S.PERSISTED] == 0 and body[i, S.OUTSIDE] >= PERSIST_SAMPLES and body[i, S.ONSET_AGE_S] >= persist_s:
+        is_new = body[i, S.ONSET_NOVELTY] >= NOVEL_STRENGTH
+        has_lasted = body[i, S.ONSET_AGE_S] >= persist_s or body[i, S.ONSET_PEAK] >= STRONG
+        if body[i, S.PERSISTED] == 0 and outside and body[i, S.OUTSIDE] >= PERSIST_SAMPLES and has_lasted and is_new:
             body[i, S.PERSISTED] = 1
             persisted = True
         calm = strength < CALM_STRENGTH or (outside and strength < 1)
@@ -322,7 +344,7 @@ def ingest(
     flags uint8 (n,) = ANOMALOUS | ONSET | PERSISTED | ENDED. Returns the newest sample time.
     """
     scratch = np.empty(S.BANK_SIZE, np.float32)
-    found = np.empty(5)
+    found = np.empty(6)
     for k in range(len(rows)):
         i = rows[k]
         if k + AHEAD_SCALARS < len(rows):
@@ -388,4 +410,5 @@ def ingest(
             out[1 + column, k] = base + scale * found[column]
         kind[k] = found[3] if strength >= 1 or (body[i, S.ACTIVE] > 0 and found[3] == LEVEL_SHIFT) else NONE
         flags[k] = ANOMALOUS * (strength >= 1) + ONSET * onset + PERSISTED * persisted + ENDED * ended
+        flags[k] += NOVEL * (found[5] >= NOVEL_STRENGTH)
     return arrived_ms

@@ -63,6 +63,10 @@ class MissingWatch:
         self._known = 0
         self._missing = np.zeros(table.series_max, np.bool_)
 
+    def restore(self, rows: Sequence[int]) -> None:
+        """These rows were reported missing in an earlier run."""
+        self._missing[list(rows)] = True
+
     def _learn_entities(self, count: int) -> None:
         for row in range(self._known, count):
             key = entity_of(self._table.labels(row), self._entity_labels)

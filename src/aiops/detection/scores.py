@@ -41,6 +41,7 @@ class Scores:
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
     anomalous: NDArray[np.bool_]
+    novel: NDArray[np.bool_]  # no such state was ever seen; False at an anomaly: it has happened before
     alert: NDArray[np.float32]  # score at the onset of an anomaly, 0 elsewhere
     kind: NDArray[np.uint8]  # Kind
     status: NDArray[np.uint8]  # Status

@@ -25,6 +25,7 @@ class Alert:
     last_ms: int = 0  # of the latest onset
     count: int = 1  # onsets
     series_count: int = 1  # more than one: an entity fell silent as a whole
+    is_novel: bool = True  # False: this series has been in such a state before
     is_persistent: bool = False
     ended_ms: int | None = None
 
@@ -46,6 +47,7 @@ class Alert:
             peak_score=max(self.peak_score, later.score),
             last_ms=max(self.last_ms, later.time_ms),
             count=self.count + 1,
+            is_novel=self.is_novel or later.is_novel,
             series_count=max(self.series_count, later.series_count),
             ended_ms=None,
         )

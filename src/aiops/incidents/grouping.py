@@ -111,6 +111,11 @@ class Grouper:
                 self._own(group, alert)
             self._by_incident[incident.incident_id] = group
 
+    def living(self, incident_id: int) -> Incident | None:
+        """The incident as last told, while it is in sight."""
+        group = self._by_incident.get(incident_id)
+        return group.incident if group else None
+
     def incident_of(self, fingerprint: str) -> Incident | None:
         """The living incident this series' alert belongs to."""
         group = self._by_fingerprint.get(fingerprint)
@@ -143,7 +148,15 @@ class Grouper:
                 group.notes.append(Event(now_ms, PROGRAM, What.ALERT_ENDED, why))
             self._touch(group)
 
-    def decided(self, incident: Incident) -> None:
+    def stored(self, incidents: Iterable[Incident], is_stored: bool) -> None:
+        """What became of the incidents last collected: their new versions, or that they must be told again."""
+        for incident in incidents:
+            if group := self._by_incident.get(incident.incident_id):
+                group.incident = incident
+                if not is_stored:
+                    self._touch(group)
+
+    def decided(self, incident: Incident, now_ms: int) -> None:
         """A person moved an incident: what follows builds on that."""
         group = self._by_incident.get(incident.incident_id)
         if group:
@@ -151,7 +164,7 @@ class Grouper:
             if incident.state in FINAL:
                 self._drop(group)
         if incident.state == State.DISMISSED:
-            until = incident.updated_ms + int(1000 * self._settings.dismissed_quiet_s)
+            until = now_ms + int(1000 * self._settings.dismissed_quiet_s)
             for alert in incident.alerts:
                 self._dismissed[alert.fingerprint] = (until, max(alert.score, alert.peak_score))
 
@@ -224,8 +237,11 @@ class Grouper:
             return False
         if state == State.RECOVERED:
             return is_same_series
-        is_near = now_ms - group.last_ms <= 1000 * self._settings.window_s
-        return is_near or state == State.OPEN or (group.incident is not None and group.is_active)
+        if group.incident and is_same_series:
+            return True
+        started_ms = min(alert.time_ms for alert in group.alerts.values())
+        is_young = now_ms - started_ms <= 1000 * self._settings.span_s  # else chance would chain strangers together
+        return is_young and now_ms - group.last_ms <= 1000 * self._settings.window_s
 
     def _absorb(self, group: Group, other: Group) -> None:
         for fingerprint, alert in other.alerts.items():
@@ -266,7 +282,7 @@ class Grouper:
         if lasting:
             return f"{lasting.name or 'an anomaly'} stays away from its usual course"
         since = now_ms - 1000 * settings.corroborate_s
-        fresh = [alert for alert in group.alerts.values() if alert.last_ms >= since]
+        fresh = [alert for alert in group.alerts.values() if alert.last_ms >= since and alert.is_novel]
         by_entity: dict[Entity, list[Alert]] = {}
         for alert in fresh:
             for entity in entities_of(alert.labels, settings.entity_labels):
@@ -314,7 +330,7 @@ class Grouper:
         self._by_incident[number] = group
         if len(self._by_incident) > self._settings.active_max:
             others = [g for g in self._by_incident.values() if g.incident and g.incident.state != State.OPEN]
-            stalest = min(others, key=lambda other: other.last_ms)
+            stalest = min(others, key=lambda other: other.last_ms, default=group)
             if stalest.incident and stalest.incident.state == State.CANDIDATE:
                 self._recover(stalest, f"set aside: {self._settings.active_max} incidents are in sight", now_ms)
             self._set_aside.append(stalest)

@@ -1,9 +1,10 @@
 """The newest samples of all series with their scores, in one ring of known size: for evidence and for graphs.
 
 One ring for all series, not one per series: memory is fixed, no series is favoured, and appending a batch is two
-slice copies. Reading one series is a scan of one int32 column (2 million entries: about a millisecond).
+slice copies. Samples arrive nearly in order of time, so reading the latest of a series scans only that far back.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ RECENT_TYPE = np.dtype(
         ("kind", np.uint8),
     ]
 )
+BLOCK = 65_536  # samples looked at in one go
 COLUMNS = tuple(name for name in RECENT_TYPE.names or ())
 
 
@@ -49,26 +51,29 @@ class RecentSamples:
             column[: len(kept) - head] = kept[head:]
         self._written += n
 
-    def of(self, row: int, start_ms: int, end_ms: int, limit: int) -> NDArray[np.void]:
-        """The newest `limit` samples of one series with start_ms <= time <= end_ms, as records of RECENT_TYPE, oldest
-        first."""
-        return self.of_rows([row], start_ms, end_ms, limit)[0]
+    def of_rows(self, rows: Sequence[int], start_ms: int, end_ms: int) -> list[NDArray[np.void]]:
+        """Per series its samples with start_ms <= time <= end_ms, as records of RECENT_TYPE, oldest first.
 
-    def of_rows(self, rows: list[int], start_ms: int, end_ms: int, limit: int) -> list[NDArray[np.void]]:
-        """`of` for several series with one scan."""
-        size = len(self)
-        wanted = np.isin(self._columns["row"][:size], rows)
-        wanted &= (self._columns["time_ms"][:size] >= start_ms) & (self._columns["time_ms"][:size] <= end_ms)
-        found = np.flatnonzero(wanted)
-        split = self._written % self._capacity if self._written > self._capacity else 0
-        found = np.concatenate([found[found >= split], found[found < split]])  # oldest arrival first
+        Scans from the newest sample backwards, and stops at the first block that is older as a whole.
+        """
+        places = [np.empty(0, np.int64)]
+        written, left = self._written, len(self)
+        while left > 0:
+            size = min(BLOCK, left)
+            place = np.arange(written - size, written) % self._capacity
+            time_ms = self._columns["time_ms"][place]
+            inside = (time_ms >= start_ms) & (time_ms <= end_ms) & np.isin(self._columns["row"][place], rows)
+            places.append(place[inside])
+            if time_ms.max() < start_ms:
+                break
+            written, left = written - size, left - size
+        found = np.concatenate(places[::-1])  # oldest arrival first
         owner = self._columns["row"][found]
-        answers = []
-        for row in rows:
-            mine = found[owner == row]
-            mine = mine[np.argsort(self._columns["time_ms"][mine], kind="stable")][-limit:] if limit else mine[:0]
-            records = np.zeros(len(mine), RECENT_TYPE)
-            for name in COLUMNS:
-                records[name] = self._columns[name][mine]
-            answers.append(records)
-        return answers
+        return [self._records(found[owner == row]) for row in rows]
+
+    def _records(self, places: NDArray[np.int64]) -> NDArray[np.void]:
+        places = places[np.argsort(self._columns["time_ms"][places], kind="stable")]
+        records = np.zeros(len(places), RECENT_TYPE)
+        for name in COLUMNS:
+            records[name] = self._columns[name][places]
+        return records

@@ -1,0 +1,48 @@
+"""What the service tells about itself, in Prometheus' words; one registry per service, so that tests do not share."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from aiops.metrics.write_result import WriteResult
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
+
+
+class Observation:
+    """All metrics of one running service."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = self.registry
+        self.samples = Counter("aiops_samples", "Samples accepted", ["protocol"], registry=r)
+        self.refused = Counter("aiops_samples_refused", "Samples refused", ["protocol", "reason"], registry=r)
+        self.ingest_seconds = Histogram("aiops_ingest_seconds", "One write, inside", registry=r, buckets=_SECONDS)
+        self.alerts = Counter("aiops_alerts", "Anomaly onsets", ["kind"], registry=r)
+        self.opened = Counter("aiops_candidate_incidents", "Candidate incidents opened", ["severity"], registry=r)
+        self.store_failures = Counter("aiops_store_failures", "Incidents that could not be stored", registry=r)
+        self.snapshot_failures = Counter("aiops_snapshot_failures", "Snapshots that failed", registry=r)
+        self.snapshot_time = Gauge("aiops_snapshot_timestamp_seconds", "When the last snapshot was taken", registry=r)
+        self.snapshot_seconds = Gauge("aiops_snapshot_seconds", "How long the last snapshot took", registry=r)
+        self.snapshot_bytes = Gauge("aiops_snapshot_bytes", "Size of the last snapshot", registry=r)
+        self.series = Gauge("aiops_series", "Series known", registry=r)
+        self.requests = Counter("aiops_http_requests", "HTTP requests", ["method", "route", "status"], registry=r)
+        self.request_seconds = Histogram(
+            "aiops_http_request_seconds", "HTTP requests", ["route"], registry=r, buckets=_SECONDS
+        )
+        self.in_flight = Gauge("aiops_writes_in_flight", "Writes waiting or at work", registry=r)
+
+    def wrote(self, protocol: str, result: WriteResult, seconds: float) -> None:
+        """One write was taken, whole or in part."""
+        self.samples.labels(protocol).inc(result.accepted)
+        for reason, count in result.refused.items():
+            self.refused.labels(protocol, reason.value).inc(count)
+        self.ingest_seconds.observe(seconds)
+
+    def snapshot(self, time_s: float, seconds: float, size: int) -> None:
+        """One snapshot is on disk."""
+        self.snapshot_time.set(time_s)
+        self.snapshot_seconds.set(seconds)
+        self.snapshot_bytes.set(size)
+
+    def text(self) -> bytes:
+        """Prometheus text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,560 @@
+"""The walk of a sample, and nothing else: bytes -> batch -> engine -> alerts -> grouping -> store -> reply.
+
+Everything below is pure or plain storage; here stand the lock, the clock and the order of steps. A write is answered
+only after the incidents it changed are stored, so no accepted incident is lost; detector state is saved every few
+seconds (`snapshot_interval_s`), so a restart forgets at most that much learning.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+from sqlalchemy.exc import SQLAlchemyError
+
+from aiops.config import Settings
+from aiops.detection import explain
+from aiops.detection import state as S
+from aiops.detection.engine import Engine
+from aiops.detection.missing import MissingWatch, Silence
+from aiops.detection.scores import Kind, Scores, Status
+from aiops.detection.snapshot import Snapshots
+from aiops.errors import NotFoundError, OverloadError, SnapshotError
+from aiops.incidents import incident as life
+from aiops.incidents.alert import MISSING, Alert
+from aiops.incidents.grouping import Grouper
+from aiops.incidents.incident import Incident
+from aiops.metrics.json_lines import DecodedJson, decode_json, decode_ndjson
+from aiops.metrics.recent import RecentSamples
+from aiops.metrics.remote_write import Limits, RemoteWriteDecoder
+from aiops.metrics.remote_write_encode import encode_write_request
+from aiops.metrics.series import Labels, Matcher, SampleBatch, SeriesTable, display
+from aiops.metrics.timestamp import iso
+from aiops.metrics.write_result import Refusal, WriteResult
+from aiops.observation import Observation
+from aiops.store.incident_store import Change, Evidence, IncidentFilter, IncidentStore, Page
+
+TICK_MS = 10_000  # of sample time between looks at what is missing, quiet or forgotten
+OUTAGE_SCORE = 0.9  # a whole entity silent: enough for an incident by itself
+SILENCE_SCORE = 0.7  # one series silent: needs support
+log = structlog.get_logger(__name__)
+
+_REFUSED_BY_STATUS = {Status.OUT_OF_ORDER: Refusal.OUT_OF_ORDER, Status.CONFLICT: Refusal.CONFLICT}
+_WHY = {
+    Refusal.OUT_OF_ORDER: "older than the newest sample of its series",
+    Refusal.CONFLICT: "the series has another value at this time already; the first one stays",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one write; `samples` only where the protocol answers sample by sample."""
+
+    result: WriteResult
+    samples: Sequence[dict[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesInfo:
+    """One series as the service knows it."""
+
+    series_id: int
+    labels: Labels
+    samples_seen: int
+    interval_s: float | None
+    last_time_ms: int | None
+    is_counter: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Ingested:
+    """Scores of a batch after samples of impossible times were taken out."""
+
+    kept: NDArray[np.bool_]  # per sample of the batch as decoded
+    refused: dict[Refusal, int]
+    first: dict[Refusal, str]
+    scores: Scores
+    rows: NDArray[np.int32]
+
+
+class Service:
+    """Thread-safe: every public call takes the one lock. `now_s` is the wall clock."""
+
+    def __init__(self, settings: Settings, store: IncidentStore, now_s: Callable[[], float] = time.time) -> None:
+        self.settings, self.store = settings, store
+        self._now_s = now_s
+        self._lock = threading.RLock()
+        self._limits = Limits(
+            settings.server.body_bytes_max,
+            settings.ingest.samples_per_request_max,
+            settings.ingest.labels_per_series_max,
+            settings.ingest.label_bytes_max,
+        )
+        self._snapshots = Snapshots(settings.server.data_dir / "detector")
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.observation = Observation()
+        self.is_ready = False
+        self._build()
+
+    def _build(self) -> None:
+        detection = self.settings.detection
+        self.table = SeriesTable(self.settings.ingest.series_max)
+        self.engine = Engine(self.table, detection.warm_up_samples, detection.persist_s)
+        self._decoder = RemoteWriteDecoder(self.table, self._limits)
+        self._recent = RecentSamples(self.settings.ingest.recent_samples_max)
+        self._missing = MissingWatch(
+            self.table,
+            self.engine.state,
+            self.settings.incidents.entity_labels,
+            detection.missing_intervals,
+            detection.missing_min_s,
+            detection.missing_forget_s,
+        )
+        next_id = self.store.last_id()
+
+        def number() -> int:
+            nonlocal next_id
+            next_id += 1
+            return next_id
+
+        self._grouper = Grouper(self.settings.incidents, self.settings.topology.depends_on, number)
+        self._grouped_rows = 0
+        self._alert_of_row: dict[int, str] = {}  # rows with a running anomaly -> fingerprint
+        self._silent: dict[str, tuple[set[int], int]] = {}  # fingerprint -> rows still silent, how many there were
+        self._ticked_ms = 0
+
+    # life
+
+    def start(self) -> None:
+        """Takes up where the last run stood, compiles what is compiled, and begins to save snapshots."""
+        self.engine.compile()
+        scratch = RemoteWriteDecoder(SeriesTable(1), self._limits)
+        scratch.decode(encode_write_request([((("__name__", "a"),), [(0, 0.0)])]))
+        with self._lock:
+            try:
+                self.engine.newest_ms = self._snapshots.restore(self.table, self.engine.state)
+            except SnapshotError as error:
+                log.error("snapshot_refused", reason=str(error), action="kept aside as *.refused; learning starts anew")
+                self._snapshots.set_aside()
+                self._build()
+            self._take_up_incidents()
+        self._thread = threading.Thread(target=self._save_snapshots, name="snapshots", daemon=True)
+        self._thread.start()
+        self.is_ready = True
+        log.info("ready", series=len(self.table), newest=iso(self.engine.newest_ms) if self.engine.newest_ms else None)
+
+    def stop(self) -> None:
+        """Saves a last snapshot; further writes are refused."""
+        self.is_ready = False
+        self._stopping.set()
+        if self._thread:
+            self._thread.join()
+            self._save_snapshot()
+
+    def _take_up_incidents(self) -> None:
+        newest = self.engine.newest_ms
+        living = self.store.living(newest - int(1000 * self.settings.incidents.reopen_s))
+        self._learn_series()
+        self._grouper.restore(living)
+        for alert in (alert for incident in living for alert in incident.alerts if alert.ended_ms is None):
+            if alert.kind == MISSING:
+                rows = [row for row, labels in enumerate(self.table) if set(alert.labels) <= set(labels)]
+                self._missing.restore(rows)
+                self._silent[alert.fingerprint] = (set(rows), len(rows))
+                if rows:
+                    continue
+            row = self.table.find(alert.labels)
+            if row is not None and self.engine.state.body[row, S.ACTIVE] > 0:
+                self._alert_of_row[row] = alert.fingerprint
+            else:  # its end was not seen, or was forgotten with the snapshot
+                self._grouper.ended(alert.fingerprint, max(newest, alert.last_ms))
+
+    def _save_snapshots(self) -> None:
+        while not self._stopping.wait(self.settings.detection.snapshot_interval_s):
+            self._save_snapshot()
+
+    def _save_snapshot(self) -> None:
+        started = time.perf_counter()
+        try:
+            size = self._snapshots.save(self.table, self.engine.state, self.engine.newest_ms, self._lock)
+        except OSError as error:
+            self.observation.snapshot_failures.inc()
+            log.error("snapshot_failed", reason=str(error), action="will try again; free space in server.data_dir")
+            return
+        self.observation.snapshot(self._now_s(), time.perf_counter() - started, size)
+
+    # samples in
+
+    def ingest_remote_write(self, body: bytes) -> Outcome:
+        """One remote write 1.0 request. Raises InputError, TooLargeError, and OverloadError where storing failed."""
+        with self._lock:
+            self._check_ready()
+            started = time.perf_counter()
+            decoded = self._decoder.decode(body)
+            taken = self._ingest(decoded.batch)
+            refused = dict(decoded.refused)
+            for reason, count in taken.refused.items():
+                refused[reason] = refused.get(reason, 0) + count
+            result = WriteResult(int(taken.kept.sum()) - _late(taken.scores), refused, {**taken.first, **decoded.first})
+            self.observation.wrote("remote_write", result, time.perf_counter() - started)
+            return Outcome(result)
+
+    def ingest_json(self, body: bytes, is_ndjson: bool = False, with_samples: bool = True) -> Outcome:
+        """One request of JSON samples. Raises as `ingest_remote_write`."""
+        with self._lock:
+            self._check_ready()
+            started = time.perf_counter()
+            decode = decode_ndjson if is_ndjson else decode_json
+            decoded = decode(body, self.table, self._limits, int(1000 * self._now_s()))
+            taken = self._ingest(decoded.batch)
+            refused = dict(taken.refused)
+            first = dict(taken.first)
+            for _, reason, sentence in decoded.refusals:
+                refused[reason] = refused.get(reason, 0) + 1
+                first.setdefault(reason, sentence)
+            result = WriteResult(int(taken.kept.sum()) - _late(taken.scores), refused, first)
+            samples = self._replies(decoded, taken) if with_samples else ()
+            self.observation.wrote("json", result, time.perf_counter() - started)
+            return Outcome(result, samples)
+
+    def _check_ready(self) -> None:
+        if not self.is_ready:
+            raise OverloadError("the service is starting or stopping; send this again in a moment")
+
+    def _ingest(self, batch: SampleBatch) -> _Ingested:
+        batch, kept, refused, first = self._within_time(batch)
+        scores = self.engine.ingest(batch)
+        for status, reason in _REFUSED_BY_STATUS.items():
+            late = np.flatnonzero(scores.status == status)
+            if len(late):
+                refused[reason] = len(late)
+                labels = self.table.labels(int(batch.rows[late[0]]))
+                first[reason] = f"{display(labels)} at {_moment(int(batch.time_ms[late[0]]))}: {_WHY[reason]}"
+        self._remember(batch, scores)
+        self._learn_series()
+        self._follow(batch, scores)
+        now_ms = self.engine.newest_ms
+        if now_ms - self._ticked_ms >= TICK_MS:
+            self._ticked_ms = now_ms
+            self._look_for_missing(min(now_ms, int(1000 * self._now_s())))
+            self._grouper.tick(now_ms)
+        self._store(self._grouper.collect(now_ms))
+        return _Ingested(kept, refused, first, scores, batch.rows)
+
+    def _within_time(
+        self, batch: SampleBatch
+    ) -> tuple[SampleBatch, NDArray[np.bool_], dict[Refusal, int], dict[Refusal, str]]:
+        """The samples whose times can be, which these are, and what is said of the others."""
+        ingest = self.settings.ingest
+        latest = int(1000 * (self._now_s() + ingest.future_max_s))
+        kept = np.ones(len(batch), np.bool_)
+        refused: dict[Refusal, int] = {}
+        first: dict[Refusal, str] = {}
+        if not len(batch) or (batch.time_ms.max() <= latest and batch.time_ms.min() >= ingest.timestamp_min_ms):
+            return batch, kept, refused, first
+        ahead = f"more than {ingest.future_max_s:.0f} s ahead of the clock"
+        for reason, bad, why in (
+            (Refusal.TOO_FAR_IN_FUTURE, batch.time_ms > latest, ahead),
+            (Refusal.TOO_OLD, batch.time_ms < ingest.timestamp_min_ms, "before timestamp_min_ms: is the unit right?"),
+        ):
+            if bad.any():
+                k = int(np.flatnonzero(bad)[0])
+                refused[reason] = int(bad.sum())
+                labels = self.table.labels(int(batch.rows[k]))
+                first[reason] = f"{display(labels)} at {_moment(int(batch.time_ms[k]))}: {why}"
+                kept &= ~bad
+        return (
+            SampleBatch(batch.rows[kept], batch.time_ms[kept], batch.values[kept], batch.stale[kept]),
+            kept,
+            refused,
+            first,
+        )
+
+    def _remember(self, batch: SampleBatch, scores: Scores) -> None:
+        status = scores.status
+        taken = (status <= Status.WARMING_UP) | (status == Status.RESET) | (status == Status.NOT_FINITE)
+        columns: dict[str, NDArray[Any]] = {
+            "row": batch.rows,
+            "time_ms": batch.time_ms,
+            "value": batch.values,
+            "expected": scores.expected,
+            "lower": scores.lower,
+            "upper": scores.upper,
+            "score": scores.score,
+            "anomalous": scores.anomalous,
+            "kind": scores.kind,
+        }
+        if not taken.all():
+            columns = {name: column[taken] for name, column in columns.items()}
+        self._recent.append(**columns)
+
+    def _learn_series(self) -> None:
+        for row in range(self._grouped_rows, len(self.table)):
+            self._grouper.known(self.table.labels(row))
+        self._grouped_rows = len(self.table)
+
+    def _follow(self, batch: SampleBatch, scores: Scores) -> None:
+        """Onsets, lasting anomalies and their ends go to grouping, in the order of the samples."""
+        newest = self.engine.newest_ms
+        for k in scores.onsets.tolist():
+            alert = self._alert(batch, scores, k)
+            self._alert_of_row[int(batch.rows[k])] = alert.fingerprint
+            self._grouper.add([alert], newest)
+            self.observation.alerts.labels(alert.kind).inc()
+        for k in scores.persisted.tolist():
+            if fingerprint := self._alert_of_row.get(int(batch.rows[k])):
+                kind = Kind(int(scores.kind[k])).name.lower()
+                self._grouper.persisted(fingerprint, kind, int(batch.time_ms[k]))
+        for k in scores.endings.tolist():
+            if fingerprint := self._alert_of_row.pop(int(batch.rows[k]), None):
+                self._grouper.ended(fingerprint, int(batch.time_ms[k]))
+
+    def _alert(self, batch: SampleBatch, scores: Scores, k: int) -> Alert:
+        labels, kind = self.table.labels(int(batch.rows[k])), Kind(int(scores.kind[k]))
+        value, expected = float(batch.values[k]), float(scores.expected[k])
+        lower, upper = float(scores.lower[k]), float(scores.upper[k])
+        return Alert(
+            labels=labels,
+            kind=kind.name.lower(),
+            score=round(float(scores.score[k]), 4),
+            time_ms=int(batch.time_ms[k]),
+            sentence=explain.sentence(labels, kind, value, expected, lower, upper),
+            value=value,
+            expected=expected,
+            lower=lower,
+            upper=upper,
+            is_novel=bool(scores.novel[k]),
+        )
+
+    def _look_for_missing(self, now_ms: int) -> None:
+        outages, back = self._missing.sweep(now_ms)
+        for outage in outages:
+            alert = _missing_alert(outage, now_ms)
+            self._silent[alert.fingerprint] = (set(outage.rows), len(outage.rows))
+            self._grouper.add([alert], now_ms)
+            self.observation.alerts.labels(MISSING).inc()
+        for fingerprint, (rows, count) in list(self._silent.items()) if back else []:
+            rows.difference_update(back)
+            if 2 * len(rows) < count:
+                del self._silent[fingerprint]
+                self._grouper.ended(fingerprint, now_ms)
+
+    def _store(self, incidents: Sequence[Incident]) -> None:
+        if not incidents:
+            return
+        changes = [Change(incident, self._fresh_evidence(incident)) for incident in incidents]
+        try:
+            saved = self.store.save(changes)
+        except SQLAlchemyError as error:
+            self._grouper.stored(incidents, is_stored=False)
+            self.observation.store_failures.inc()
+            log.error("store_failed", reason=str(error), incidents=[incident.name for incident in incidents])
+            raise OverloadError("incidents cannot be stored now; send this again in a moment") from error
+        self._grouper.stored(saved, is_stored=True)
+        for incident in saved:
+            if incident.version == 1:
+                self.observation.opened.labels(incident.severity.name.lower()).inc()
+                log.info("candidate_incident", incident=incident.name, title=incident.title)
+
+    # evidence
+
+    def _fresh_evidence(self, incident: Incident) -> Evidence:
+        """Samples around the alerts that just began or ended; all of them when the incident is new."""
+        since = self.engine.newest_ms - TICK_MS if incident.version else 0
+        return self._samples_around([a for a in incident.alerts if max(a.last_ms, a.ended_ms or 0) >= since])
+
+    def _samples_around(self, alerts: Sequence[Alert]) -> Evidence:
+        """The samples before and after each onset, as far as they are still remembered."""
+        count = self.settings.incidents.evidence_samples
+        wanted: list[tuple[str, int, int, int]] = []
+        for alert in alerts:
+            row = self.table.find(alert.labels)
+            if row is not None:
+                interval_s = max(float(self.engine.state.head[row, S.INTERVAL_S]), 1e-3)
+                reach_ms = int(1000 * interval_s * count)
+                wanted.append((alert.fingerprint, row, alert.time_ms - reach_ms, alert.time_ms + reach_ms))
+        if not wanted:
+            return {}
+        first, last = min(start for *_, start, _ in wanted), max(end for *_, end in wanted)
+        found = self._recent.of_rows([row for _, row, _, _ in wanted], first, last)
+        evidence = {}
+        for (fingerprint, _, start, end), records in zip(wanted, found, strict=True):
+            inside = records[(records["time_ms"] >= start) & (records["time_ms"] <= end)][: 2 * count + 1]
+            evidence[fingerprint] = [sample_record(record) for record in inside]
+        return evidence
+
+    # incidents
+
+    def incidents(self, wanted: IncidentFilter, limit: int, cursor: str | None) -> Page:
+        """Incidents newest first. Raises InputError for a foreign cursor."""
+        return self.store.list(wanted, limit, cursor)
+
+    def incident(self, incident_id: int) -> tuple[Incident, Evidence]:
+        """One incident with the samples kept around its alerts. Raises NotFoundError."""
+        incident, evidence = self.store.get(incident_id), dict(self.store.evidence(incident_id))
+        if incident.state not in life.FINAL:
+            with self._lock:
+                for fingerprint, samples in self._samples_around(incident.alerts).items():
+                    if len(samples) > len(evidence.get(fingerprint, ())):
+                        evidence[fingerprint] = samples
+        return incident, evidence
+
+    def confirm(self, incident_id: int, who: str, why: str) -> Incident:
+        """A person says it is real. Raises NotFoundError, ConflictError."""
+        return self._decide(incident_id, lambda incident, now: life.confirm(incident, who, why, now))
+
+    def dismiss(self, incident_id: int, who: str, why: str) -> Incident:
+        """A person says it is none. Raises NotFoundError, ConflictError, InputError without a reason."""
+        return self._decide(incident_id, lambda incident, now: life.dismiss(incident, who, why, now))
+
+    def resolve(self, incident_id: int, who: str, why: str, cause: str) -> Incident:
+        """A person says it is mended. Raises NotFoundError, ConflictError, InputError without a resolution."""
+        return self._decide(incident_id, lambda incident, now: life.resolve(incident, who, why, cause, now))
+
+    def _decide(self, incident_id: int, transition: Callable[[Incident, int], Incident]) -> Incident:
+        with self._lock:
+            incident = self.store.get(incident_id)
+            evidence = self._samples_around(incident.alerts) if incident.state not in life.FINAL else {}
+            moved = transition(incident, int(1000 * self._now_s()))
+            stored = self.store.evidence(incident_id)
+            longer = {f: s for f, s in evidence.items() if len(s) > len(stored.get(f, ()))}
+            saved = self.store.save([Change(moved, longer)])[0]
+            self._grouper.decided(saved, self.engine.newest_ms)
+            return saved
+
+    # series
+
+    def series(self, matchers: Sequence[Matcher], first_id: int, limit: int) -> tuple[list[SeriesInfo], int | None]:
+        """Series that match, from `first_id` on, and the id to go on from."""
+        with self._lock:
+            rows = [row for row in self.table.match(matchers) if row >= first_id]
+            page = [self._series_info(row) for row in rows[:limit]]
+        return page, rows[limit] if len(rows) > limit else None
+
+    def series_info(self, series_id: int) -> SeriesInfo:
+        """Raises NotFoundError."""
+        with self._lock:
+            if not 0 <= series_id < len(self.table):
+                raise NotFoundError(f"no series {series_id}; find ids with GET /v1/series")
+            return self._series_info(series_id)
+
+    def series_samples(self, series_id: int, start_ms: int, end_ms: int, limit: int) -> list[dict[str, Any]]:
+        """The newest `limit` samples kept of one series, oldest first. Raises NotFoundError."""
+        with self._lock:
+            self.series_info(series_id)
+            return [sample_record(record) for record in self._recent.of_rows([series_id], start_ms, end_ms)[0][-limit:]]
+
+    def _series_info(self, row: int) -> SeriesInfo:
+        head = self.engine.state.head[row]
+        seen = int(head[S.SEEN])
+        return SeriesInfo(
+            series_id=row,
+            labels=self.table.labels(row),
+            samples_seen=seen,
+            interval_s=round(float(head[S.INTERVAL_S]), 3) if head[S.INTERVAL_S] > 0 else None,
+            last_time_ms=int(head[S.LAST_TIME_MS]) if seen else None,
+            is_counter=bool(self.table.is_counter[row]),
+        )
+
+    # replies
+
+    def _replies(self, decoded: DecodedJson, taken: _Ingested) -> list[dict[str, Any]]:
+        """One reply per sample sent, in the order sent."""
+        place = np.cumsum(taken.kept) - 1  # index into scores, of batch samples that were kept
+        said = {position: (reason, sentence) for position, reason, sentence in decoded.refusals}
+        replies = []
+        for position, k in enumerate(decoded.index.tolist()):
+            if k < 0:
+                replies.append(_refused_reply(*said[position]))
+                continue
+            head = {
+                "series": display(self.table.labels(int(decoded.batch.rows[k]))),
+                "timestamp": _moment(int(decoded.batch.time_ms[k])),
+                "value": known(decoded.batch.values[k]),
+            }
+            if not taken.kept[k]:
+                is_future = decoded.batch.time_ms[k] > self.settings.ingest.timestamp_min_ms
+                reason = Refusal.TOO_FAR_IN_FUTURE if is_future else Refusal.TOO_OLD
+                replies.append(head | _refused_reply(reason, taken.first[reason]))
+            else:
+                replies.append(head | self._score_reply(taken.scores, int(place[k]), int(taken.rows[place[k]])))
+        return replies
+
+    def _score_reply(self, scores: Scores, k: int, row: int) -> dict[str, Any]:
+        status = Status(int(scores.status[k]))
+        reason = _REFUSED_BY_STATUS.get(status)
+        fingerprint = self._alert_of_row.get(row)
+        incident = self._grouper.incident_of(fingerprint) if fingerprint else None
+        return {
+            "score": known(scores.score[k], 4),
+            "expected": known(scores.expected[k]),
+            "lower": known(scores.lower[k]),
+            "upper": known(scores.upper[k]),
+            "anomalous": bool(scores.anomalous[k]),
+            "alert": round(float(scores.alert[k]), 4),
+            "kind": kind_name(int(scores.kind[k])),
+            "incident": incident.name if incident else None,
+            "status": status.name.lower(),
+            "refused": {"reason": reason.value, "detail": _WHY[reason]} if reason else None,
+        }
+
+
+def kind_name(kind: int) -> str | None:
+    """`spike`; None where nothing is strange."""
+    return Kind(kind).name.lower() if kind else None
+
+
+def known(value: float, digits: int | None = None) -> float | None:
+    """The number, None where it is NaN or infinite (JSON has no word for these)."""
+    number = float(value)
+    if not math.isfinite(number):
+        return None
+    return number if digits is None else round(number, digits)
+
+
+def sample_record(record: Any) -> dict[str, Any]:
+    """One remembered sample as the API shows it."""
+    return {
+        "timestamp": _moment(int(record["time_ms"])),
+        "value": known(record["value"]),
+        "score": known(record["score"], 4),
+        "expected": known(record["expected"]),
+        "lower": known(record["lower"]),
+        "upper": known(record["upper"]),
+        "anomalous": bool(record["anomalous"]),
+        "kind": kind_name(int(record["kind"])),
+    }
+
+
+def _refused_reply(reason: Refusal, sentence: str) -> dict[str, Any]:
+    nothing = dict.fromkeys(("score", "expected", "lower", "upper", "kind", "incident"))
+    return {**nothing, "anomalous": False, "alert": 0.0, "status": "refused"} | {
+        "refused": {"reason": reason.value, "detail": sentence}
+    }
+
+
+def _late(scores: Scores) -> int:
+    return int(np.isin(scores.status, list(_REFUSED_BY_STATUS)).sum())
+
+
+def _moment(time_ms: int) -> str:
+    """ISO 8601, or the bare number where no calendar reaches."""
+    return iso(time_ms) if abs(time_ms) < 253_370_764_800_000 else str(time_ms)
+
+
+def _missing_alert(outage: Silence, now_ms: int) -> Alert:
+    silent_s = (now_ms - outage.since_ms) / 1000
+    return Alert(
+        labels=outage.labels,
+        kind=MISSING,
+        score=OUTAGE_SCORE if outage.is_entity else SILENCE_SCORE,
+        time_ms=now_ms,
+        sentence=explain.silence_sentence(outage.labels, len(outage.rows), outage.is_entity, silent_s),
+        series_count=len(outage.rows),
+    )
