@@ -1,6 +1,6 @@
 """What the service tells about itself, in Prometheus' words; one registry per service, so that tests do not share."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from aiops.metrics.write_result import WriteResult
 
@@ -12,6 +12,7 @@ class Observation:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)  # CPU seconds, resident memory, open files
         r = self.registry
         self.samples = Counter("aiops_samples", "Samples accepted", ["protocol"], registry=r)
         self.refused = Counter("aiops_samples_refused", "Samples refused", ["protocol", "reason"], registry=r)

@@ -1,0 +1,5 @@
+"""`python -m aiops`."""
+
+from aiops.cli import app
+
+app()

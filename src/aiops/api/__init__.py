@@ -1,0 +1,1 @@
+"""HTTP in, HTTP out: schemas, routes, and errors as problem+json. No thinking here."""

@@ -1,0 +1,241 @@
+"""The HTTP API. Routes parse, call the service and render; errors become problem+json in one place."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import structlog
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import aiops
+from aiops.api import schemas as shapes
+from aiops.api.gate import Gate
+from aiops.api.problem import problem, problem_of
+from aiops.api.writes import Writes
+from aiops.errors import AiopsError, InputError, NotFoundError
+from aiops.incidents.incident import State, incident_number
+from aiops.incidents.severity import Severity
+from aiops.metrics.series import parse_matchers
+from aiops.metrics.timestamp import timestamp_ms
+from aiops.service import Service
+from aiops.store.incident_store import IncidentFilter
+
+PAGE_MAX = 500
+SAMPLES_MAX = 10_000
+log = structlog.get_logger(__name__)
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"model": shapes.Problem, "content": {"application/problem+json": {}}} for code in (400, 401, 404, 409)
+}
+_SAMPLE_EXAMPLE = {
+    "samples": [
+        {"series": 'latency_ms{service="checkout"}', "timestamp": "2026-01-31T12:00:00Z", "value": 51.2},
+        {"labels": {"__name__": "latency_ms", "service": "web"}, "timestamp": 1769860800, "value": 48.9},
+    ]
+}
+_SAMPLES_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"type": "object"}, "example": _SAMPLE_EXAMPLE},
+            "application/x-ndjson": {"schema": {"type": "string"}, "example": '{"series": "cpu", "value": 0.7}\n'},
+        },
+    }
+}
+
+
+def create_app(service: Service) -> ASGIApp:
+    """The application; the service is started with it, in the background, and stopped with it."""
+    writes = Writes(service)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        starting = asyncio.get_running_loop().run_in_executor(None, service.start)
+        starting.add_done_callback(_stop_if_failed)
+        yield
+        await asyncio.wait([starting])
+        writes.close()
+        service.stop()
+
+    app = FastAPI(
+        title="aiops",
+        version=aiops.__version__,
+        summary="Streaming anomaly detection and candidate incidents",
+        lifespan=lifespan,
+        openapi_tags=[
+            {"name": "samples", "description": "metrics in, scores out"},
+            {"name": "incidents", "description": "what was found, and what people decide"},
+            {"name": "series", "description": "what the service knows of each series"},
+            {"name": "service", "description": "its own health"},
+        ],
+    )
+    _add_errors(app)
+    _add_samples(app, writes)
+    _add_incidents(app, service)
+    _add_series(app, service)
+    _add_service(app, service)
+    return Gate(app, service)
+
+
+def _stop_if_failed(starting: "Future[None] | asyncio.Future[None]") -> None:
+    error = starting.exception()
+    if error is not None:
+        log.critical("start_failed", reason=f"{type(error).__name__}: {error}")
+        signal.raise_signal(signal.SIGTERM)
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(AiopsError)
+    async def ours(_: Request, error: AiopsError) -> Response:
+        return problem_of(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return problem(400, "Input cannot be understood", f"{where}: {first['msg']}")
+
+    @app.exception_handler(HTTPException)
+    async def routing(request: Request, error: HTTPException) -> Response:
+        detail = f"{request.method} {request.url.path}: {error.detail}; see /docs"
+        return problem(error.status_code, str(error.detail), detail, dict(error.headers or {}))
+
+
+def _add_samples(app: FastAPI, writes: Writes) -> None:
+    class RemoteWrite:
+        """An ASGI application, so that the router hands over the bare request."""
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await writes.remote_write(scope, receive, send)
+
+    app.router.routes.append(Route("/api/v1/write", RemoteWrite(), methods=["POST"]))
+
+    @app.post(
+        "/v1/samples",
+        tags=["samples"],
+        response_model=shapes.SamplesReply,
+        responses={**_PROBLEMS, 413: {"model": shapes.Problem}, 503: {"model": shapes.Problem}},
+        openapi_extra=_SAMPLES_BODY,
+    )
+    async def post_samples(request: Request) -> Response:
+        """Scores samples as they come: JSON or NDJSON, gzip allowed. `?reply=summary` leaves the list out.
+
+        Each sample gets `score` (0..1, null while warming up), `expected`, `lower`, `upper`, `anomalous`, `alert` (the
+        score at the onset of an anomaly, else 0), `kind`, the `incident` it belongs to, and `refused` with a reason
+        where it was not taken. Samples of one series must come in order of time. Prometheus writes to /api/v1/write.
+        """
+        return await writes.json_samples(request)
+
+
+def _add_incidents(app: FastAPI, service: Service) -> None:
+    @app.get("/v1/incidents", tags=["incidents"], response_model=shapes.IncidentPage, responses={400: _PROBLEMS[400]})
+    def list_incidents(
+        state: Annotated[list[shapes.StateName], Query(description="any of these")] = [],  # noqa: B006
+        severity: Annotated[shapes.SeverityName | None, Query(description="at least this")] = None,
+        label: Annotated[list[str], Query(description="name=value carried by an alert; all must hold")] = [],  # noqa: B006
+        since: Annotated[str | None, Query(description="started at or after: ISO 8601 or epoch")] = None,
+        until: Annotated[str | None, Query(description="started before")] = None,
+        q: Annotated[str, Query(description="text in the title", max_length=200)] = "",
+        limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 50,
+        cursor: Annotated[str | None, Query(description="next_cursor of the page before")] = None,
+    ) -> dict[str, Any]:
+        """Incidents, newest first."""
+        wanted = IncidentFilter(
+            states=[State(name) for name in state],
+            severity_min=Severity[severity.upper()] if severity else None,
+            labels=[_pair(text) for text in label],
+            since_ms=timestamp_ms(since) if since else None,
+            until_ms=timestamp_ms(until) if until else None,
+            text=q,
+        )
+        page = service.incidents(wanted, limit, cursor)
+        return {"items": [shapes.summary(incident) for incident in page.items], "next_cursor": page.cursor}
+
+    @app.get("/v1/incidents/{incident_id}", tags=["incidents"], responses=_PROBLEMS)
+    def get_incident(incident_id: str) -> shapes.IncidentDetail:
+        """One incident with its alerts, the samples around each of them, and its timeline."""
+        return shapes.detail(*service.incident(_number(incident_id)))
+
+    @app.post("/v1/incidents/{incident_id}/confirm", tags=["incidents"], responses=_PROBLEMS)
+    def confirm(incident_id: str, body: shapes.Confirm) -> shapes.IncidentDetail:
+        """It is real: a candidate becomes open."""
+        return shapes.detail(service.confirm(_number(incident_id), body.who, body.note), {})
+
+    @app.post("/v1/incidents/{incident_id}/dismiss", tags=["incidents"], responses=_PROBLEMS)
+    def dismiss(incident_id: str, body: shapes.Dismiss) -> shapes.IncidentDetail:
+        """It is none; the same series stay quiet for `dismissed_quiet_s`."""
+        return shapes.detail(service.dismiss(_number(incident_id), body.who, body.reason), {})
+
+    @app.post("/v1/incidents/{incident_id}/resolve", tags=["incidents"], responses=_PROBLEMS)
+    def resolve(incident_id: str, body: shapes.Resolve) -> shapes.IncidentDetail:
+        """It is mended, and how."""
+        return shapes.detail(service.resolve(_number(incident_id), body.who, body.resolution, body.cause), {})
+
+
+def _add_series(app: FastAPI, service: Service) -> None:
+    @app.get("/v1/series", tags=["series"], response_model=shapes.SeriesPage, responses={400: _PROBLEMS[400]})
+    def list_series(
+        match: Annotated[str, Query(description='selector, e.g. up{job="node",instance=~"db.*"}')] = "",
+        limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 100,
+        cursor: str | None = None,
+    ) -> shapes.SeriesPage:
+        """Series whose labels match."""
+        if cursor is not None and not cursor.isdecimal():
+            raise InputError(f"cursor {cursor!r} is none of ours: take it from next_cursor as it is")
+        page, following = service.series(parse_matchers(match), int(cursor or 0), limit)
+        items = [shapes.SeriesView.of(info) for info in page]
+        return shapes.SeriesPage(items=items, next_cursor=None if following is None else str(following))
+
+    @app.get("/v1/series/{series_id}/samples", tags=["series"], responses=_PROBLEMS)
+    def get_samples(
+        series_id: int,
+        start: Annotated[str | None, Query(description="ISO 8601 or epoch")] = None,
+        end: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=SAMPLES_MAX)] = 1000,
+    ) -> shapes.SeriesSamples:
+        """The newest samples of one series with their scores and expected bands."""
+        info = service.series_info(series_id)
+        first, last = timestamp_ms(start) if start else 0, timestamp_ms(end) if end else 2**62
+        samples = [shapes.Sample(**record) for record in service.series_samples(series_id, first, last, limit)]
+        return shapes.SeriesSamples(**shapes.SeriesView.of(info).model_dump(), samples=samples)
+
+
+def _add_service(app: FastAPI, service: Service) -> None:
+    @app.get("/healthz", tags=["service"])
+    async def alive() -> dict[str, str]:
+        """The process is alive."""
+        return {"status": "alive"}
+
+    @app.get("/readyz", tags=["service"], responses={503: {"model": shapes.Problem}}, response_model=dict[str, str])
+    async def ready() -> Response:
+        """Writes are taken."""
+        if not service.is_ready:
+            return problem(503, "Not now", "the service is starting or stopping", {"Retry-After": "1"})
+        return JSONResponse({"status": "ready"})
+
+    @app.get("/metrics", tags=["service"], response_class=Response)
+    async def metrics() -> Response:
+        """What the service tells about itself, in Prometheus' text format."""
+        service.observation.series.set(len(service.table))
+        return Response(service.observation.text(), media_type="text/plain; version=0.0.4")
+
+
+def _number(name: str) -> int:
+    number = incident_number(name)
+    if number is None:
+        raise NotFoundError(f"no incident {name!r}; ids look like INC-12")
+    return number
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"label {text!r}: write name=value")
+    return name, value

@@ -1,0 +1,220 @@
+"""The shapes of requests and replies, for validation and for the documentation."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from aiops.incidents.alert import Alert
+from aiops.incidents.incident import Incident
+from aiops.metrics.series import display
+from aiops.metrics.timestamp import iso
+from aiops.service import SeriesInfo
+
+StateName = Literal["candidate", "open", "recovered", "resolved", "dismissed"]
+SeverityName = Literal["low", "medium", "high", "critical"]
+Text = Annotated[str, Field(max_length=10_000)]
+Who = Annotated[str, Field(max_length=200, description="who decides; shown in the timeline")]
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+class Request(BaseModel):
+    """A body with no unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Confirm(Request):
+    who: Who = "anonymous"
+    note: Text = ""
+
+
+class Dismiss(Request):
+    who: Who = "anonymous"
+    reason: Text = Field(min_length=1, examples=["planned load test"])
+
+
+class Resolve(Request):
+    who: Who = "anonymous"
+    resolution: Text = Field(min_length=1, examples=["rolled back release 1.4.2"])
+    cause: Text = Field("", examples=["bad release"])
+
+
+class Sample(BaseModel):
+    """One sample with its score."""
+
+    timestamp: str
+    value: float | None
+    score: float | None = Field(description="0..1, higher is stranger, 0.5 raises an alert; null: not known yet")
+    expected: float | None
+    lower: float | None
+    upper: float | None
+    anomalous: bool
+    kind: str | None
+
+
+class SamplesReply(BaseModel):
+    """What POST /v1/samples answers."""
+
+    accepted: int
+    refused: dict[str, int] = Field(description="samples by reason")
+    samples: list[dict[str, Any]] = Field([], description="one per sample sent, in the order sent")
+
+
+class Event(BaseModel):
+    """One line of a timeline."""
+
+    time: str
+    who: str
+    what: str
+    why: str
+
+
+class AlertView(BaseModel):
+    """One series that became strange or silent."""
+
+    fingerprint: str
+    series: str
+    labels: dict[str, str]
+    kind: str
+    score: float
+    peak_score: float
+    started: str
+    ended: str | None
+    count: int = Field(description="onsets within this incident")
+    series_count: int
+    persistent: bool
+    reason: str
+    value: float | None
+    expected: float | None
+    lower: float | None
+    upper: float | None
+    evidence: list[Sample] = []
+
+    @staticmethod
+    def of(alert: Alert, evidence: list[Any]) -> "AlertView":
+        return AlertView(
+            fingerprint=alert.fingerprint,
+            series=display(alert.labels),
+            labels=dict(alert.labels),
+            kind=alert.kind,
+            score=alert.score,
+            peak_score=max(alert.score, alert.peak_score),
+            started=iso(alert.time_ms),
+            ended=_moment(alert.ended_ms),
+            count=alert.count,
+            series_count=alert.series_count,
+            persistent=alert.is_persistent,
+            reason=alert.sentence,
+            value=alert.value,
+            expected=alert.expected,
+            lower=alert.lower,
+            upper=alert.upper,
+            evidence=evidence,
+        )
+
+
+class IncidentSummary(BaseModel):
+    """An incident in a list."""
+
+    id: str = Field(examples=["INC-12"])
+    state: StateName
+    severity: SeverityName
+    title: str
+    entities: list[str]
+    labels: dict[str, str] = Field(description="shared by all its alerts")
+    started: str
+    detected: str
+    updated: str
+    ended: str | None
+    alert_count: int
+    resolution: str
+    cause: str
+
+
+class IncidentDetail(IncidentSummary):
+    """An incident with everything known of it."""
+
+    alerts: list[AlertView]
+    timeline: list[Event]
+
+
+class IncidentPage(BaseModel):
+    """Newest first; `next_cursor` asks for the rest."""
+
+    items: list[IncidentSummary]
+    next_cursor: str | None
+
+
+class SeriesView(BaseModel):
+    """One series."""
+
+    id: int
+    series: str
+    labels: dict[str, str]
+    type: Literal["gauge", "counter"]
+    samples_seen: int
+    interval_s: float | None
+    last: str | None
+
+    @staticmethod
+    def of(info: SeriesInfo) -> "SeriesView":
+        return SeriesView(
+            id=info.series_id,
+            series=display(info.labels),
+            labels=dict(info.labels),
+            type="counter" if info.is_counter else "gauge",
+            samples_seen=info.samples_seen,
+            interval_s=info.interval_s,
+            last=_moment(info.last_time_ms),
+        )
+
+
+class SeriesPage(BaseModel):
+    """Series in order of first appearance."""
+
+    items: list[SeriesView]
+    next_cursor: str | None
+
+
+class SeriesSamples(SeriesView):
+    """The recent samples of one series, oldest first."""
+
+    samples: list[Sample]
+
+
+def summary(incident: Incident) -> dict[str, Any]:
+    """The fields of IncidentSummary."""
+    return {
+        "id": incident.name,
+        "state": incident.state.value,
+        "severity": incident.severity.name.lower(),
+        "title": incident.title,
+        "entities": list(incident.entities),
+        "labels": dict(incident.labels),
+        "started": iso(incident.started_ms),
+        "detected": iso(incident.detected_ms),
+        "updated": iso(incident.updated_ms),
+        "ended": _moment(incident.ended_ms),
+        "alert_count": incident.alert_count,
+        "resolution": incident.resolution,
+        "cause": incident.cause,
+    }
+
+
+def detail(incident: Incident, evidence: Any) -> IncidentDetail:
+    """The whole incident; `evidence`: samples by fingerprint."""
+    alerts = [AlertView.of(alert, list(evidence.get(alert.fingerprint, ()))) for alert in incident.alerts]
+    timeline = [Event(time=iso(e.time_ms), who=e.who, what=e.what.value, why=e.why) for e in incident.timeline]
+    return IncidentDetail(**summary(incident), alerts=alerts, timeline=timeline)
+
+
+def _moment(time_ms: int | None) -> str | None:
+    return None if time_ms is None else iso(time_ms)

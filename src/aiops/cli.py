@@ -1,0 +1,221 @@
+"""The command line: parse, call, show. Exit codes: 0 done, 1 it failed, 2 the input or a setting is wrong."""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
+
+import aiops
+from aiops import log
+from aiops.config import Loaded, load
+from aiops.errors import AiopsError
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
+bench_app = typer.Typer(no_args_is_help=True, help="Measure speed and memory; one JSON object each.")
+app.add_typer(bench_app, name="bench")
+out, err = Console(), Console(stderr=True)
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings file, else AIOPS_CONFIG, ./aiops.toml")]
+
+
+@app.callback(invoke_without_command=True)
+def main(version: Annotated[bool, typer.Option("--version", help="print the version and stop")] = False) -> None:
+    """Self-hosted AIOps: metrics in; scores, alerts and candidate incidents out."""
+    if version:
+        out.print(aiops.__version__)
+        raise typer.Exit
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    """What the user can mend is one sentence, not a traceback."""
+    try:
+        yield
+    except AiopsError as error:
+        err.print(f"[bold red]aiops:[/] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    except SQLAlchemyError as error:
+        err.print(f"[bold red]aiops:[/] the database cannot be used: {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+def _loaded(config: Path | None) -> Loaded:
+    loaded = load(config, os.environ)
+    log.configure(loaded.settings.log.level, loaded.settings.log.format)
+    return loaded
+
+
+@app.command()
+def serve(
+    config: ConfigOption = None,
+    port: Annotated[int | None, typer.Option(help="instead of server.port; 0 = any free one")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="instead of server.data_dir")] = None,
+) -> None:
+    """Run the service until it is told to stop (SIGTERM, Ctrl-C)."""
+    from aiops.api.server import data_folder, listen, make_server  # not needed to score a file
+
+    with _errors_told():
+        settings = _loaded(config).settings
+        given = {"port": port, "data_dir": data_dir}
+        update = {key: value for key, value in given.items() if value is not None}
+        settings = settings.model_copy(update={"server": settings.server.model_copy(update=update)})
+        with data_folder(settings):
+            listener = listen(settings)
+            server = make_server(settings)
+            host, chosen = listener.getsockname()[:2]
+            sys.stdout.write(f"aiops {aiops.__version__} listens on http://{host}:{chosen}\n")
+            sys.stdout.flush()
+            server.run(sockets=[listener])
+
+
+@app.command()
+def config(config: ConfigOption = None) -> None:
+    """Show every setting in force, where it comes from, and what happens at it. Secrets are hidden."""
+    with _errors_told():
+        table = Table("setting", "value", "from", "meaning", box=None, header_style="bold")
+        for key, value, origin, meaning in load(config, os.environ).rows():
+            table.add_row(key, value, origin, meaning)
+        out.print(table)
+
+
+@app.command()
+def score(
+    files: Annotated[list[Path], typer.Argument(help="CSV or Parquet; - is CSV from standard input")],
+    to: Annotated[Path | None, typer.Option("--out", help="file, or folder for several; - is standard output")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="column that tells series apart; may be repeated")] = None,
+    skip_bad_rows: Annotated[bool, typer.Option(help="score the rest; bad rows keep empty scores")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Score files of samples: timestamp, value, and a series column or label columns.
+
+    Adds score, expected, lower, upper, anomalous, alert and kind to every row; other columns pass through.
+    """
+    from aiops.score import destinations, score_file
+
+    with _errors_told():
+        warm_up = load(config, os.environ).settings.detection.warm_up_samples
+        places = destinations(files, to)
+        rows = 0
+        with _progress(MofNCompleteColumn()) as progress:
+            task = progress.add_task("scoring", total=len(files))
+            for source, place in zip(files, places, strict=True):
+                table = score_file(source, place, label or (), skip_bad_rows, warm_up)
+                rows += len(table.values)
+                for complaint in table.complaints:
+                    err.print(f"skipped: {complaint}", highlight=False, soft_wrap=True)
+                progress.advance(task)
+        if places != [None]:
+            err.print(f"{rows} rows of {len(files)} file{'s' * (len(files) > 1)} scored", highlight=False)
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(help="another seed, another fleet and other faults")] = 1,
+    days: Annotated[int, typer.Option(min=5, max=365, help="simulated days; faults begin on the fifth")] = 14,
+    keep: Annotated[bool, typer.Option("--keep", help="leave the service up to look around")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="end with one JSON line")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Stream a simulated fleet with known faults through a real server and judge what it finds."""
+    from aiops import demo as demonstration
+    from aiops.simulator.fleet import DAY_MS, START_MS
+
+    with _errors_told(), tempfile.TemporaryDirectory(prefix="aiops-demo-") as folder:
+        settings = demonstration.settings_for(load(config, os.environ).settings, Path(folder))
+        log.configure("error", settings.log.format)
+        console = err if as_json else out
+        console.print("starting the service (the first start compiles for about half a minute) ...")
+        with demonstration.running_server(settings) as url:
+            console.print(f"service at {url}; streaming {days} days of a fleet of services", highlight=False)
+            with _progress(TextColumn("{task.fields[shown]}"), console=console) as progress:
+                task = progress.add_task("streaming", total=days * DAY_MS, shown="")
+
+                def told(incident: dict[str, Any]) -> None:
+                    progress.console.print(_incident_line(incident), highlight=False)
+
+                def progressed(samples: int, time_ms: int) -> None:
+                    day = (time_ms - START_MS) / DAY_MS
+                    progress.update(task, completed=time_ms - START_MS, shown=f"day {day:.1f}, {samples:,} samples")
+
+                result = demonstration.run(url, seed, days, told, progressed)
+            _show_verdict(result, console)
+            if as_json:
+                sys.stdout.write(json.dumps(result.summary()) + "\n")
+                sys.stdout.flush()
+            if keep:
+                console.print(f"\nthe service stays up: {url}/v1/incidents, {url}/docs; Ctrl-C stops it")
+                _wait_for_interrupt()
+
+
+def _wait_for_interrupt() -> None:
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        return
+
+
+def _incident_line(incident: dict[str, Any]) -> str:
+    colour = {"low": "blue", "medium": "yellow", "high": "red", "critical": "bold red"}[incident["severity"]]
+    moment = incident["detected"][5:16].replace("T", " ")
+    return f"{moment} [{colour}]{incident['severity']:8}[/] {incident['id']:7} {incident['title']}"
+
+
+def _show_verdict(result: Any, console: Console) -> None:
+    table = Table("fault", "where", "began", "found as", "after", title="Faults injected", title_justify="left")
+    for finding in result.verdict.findings:
+        began = time.strftime("%m-%d %H:%M", time.gmtime(finding.fault.start_ms / 1000))
+        delay = "" if finding.delay_s is None else f"{finding.delay_s / 60:.0f} min"
+        found = finding.incident or "[red]not found[/]"
+        table.add_row(finding.fault.kind.value, finding.fault.where, began, found, delay)
+    console.print(table)
+    figures = result.summary()
+    false_per_day = figures["false_incidents"] / figures["simulated_days"]
+    delay_s = figures["median_delay_s"]
+    console.print(
+        f"found {figures['faults_found']} of {figures['faults_injected']} faults, "
+        f"{'no' if delay_s is None else f'{delay_s / 60:.0f} min'} median delay; "
+        f"{figures['false_incidents']} false incidents in {result.days} days ({false_per_day:.1f} a day); "
+        f"{result.samples:,} samples in {result.seconds:.0f} s",
+        highlight=False,
+    )
+
+
+@bench_app.command("engine")
+def bench_engine(
+    series: Annotated[int, typer.Option(min=1, max=10_000_000)] = 100_000,
+    seconds: Annotated[float, typer.Option(min=0.1, max=3600)] = 10,
+) -> None:
+    """The detector alone, in this process."""
+    from aiops.bench import bench_engine as measure
+
+    sys.stdout.write(json.dumps(measure(series, seconds)) + "\n")
+
+
+@bench_app.command("ingest")
+def bench_ingest(
+    samples_per_request: Annotated[int, typer.Option(min=1, max=100_000)] = 2000,
+    seconds: Annotated[float, typer.Option(min=0.1, max=3600)] = 10,
+) -> None:
+    """A real server fed by remote write with 10 labels a series; CPU seconds are the server's."""
+    from aiops.bench import bench_ingest as measure
+
+    with tempfile.TemporaryDirectory(prefix="aiops-bench-") as folder:
+        sys.stdout.write(json.dumps(measure(samples_per_request, seconds, folder)) + "\n")
+
+
+def _progress(*columns: Any, console: Console = err) -> Progress:
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), *columns,
+        console=console, disable=not console.is_terminal, transient=True,
+    )  # fmt: skip

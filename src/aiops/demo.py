@@ -1,0 +1,135 @@
+"""The demonstration: a simulated fleet with known faults, sent through a real server, and judged.
+
+Samples go in by remote write and incidents come out by the API: nothing is known here that a user could not know,
+but for the list of faults, which is opened only at the end.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+
+from aiops.api.server import listen, make_server
+from aiops.bench import WRITE_HEADERS
+from aiops.config import Settings
+from aiops.metrics.remote_write_encode import encode_labels, encode_series, pack
+from aiops.metrics.series import canonical
+from aiops.metrics.timestamp import timestamp_ms
+from aiops.simulator.fault import schedule
+from aiops.simulator.fleet import DAY_MS, Fleet
+from aiops.simulator.judge import FoundAlert, FoundIncident, Verdict, judge
+from aiops.simulator.simulation import Chunk, Simulation
+
+WARM_UP_DAYS = 4
+FAULTS_PER_DAY = 2.7
+CHUNK_MINUTES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """What was sent and what came of it."""
+
+    days: int
+    samples: int
+    seconds: float
+    verdict: Verdict
+
+    def summary(self) -> dict[str, Any]:
+        """The figures, as `aiops demo --json` prints them."""
+        return {
+            "faults_injected": len(self.verdict.findings),
+            "faults_found": self.verdict.found_count,
+            "false_incidents": len(self.verdict.false_incidents),
+            "simulated_days": self.days,
+            "median_delay_s": self.verdict.median_delay_s,
+        }
+
+
+@contextmanager
+def running_server(settings: Settings) -> Iterator[str]:
+    """A real server of these settings in a thread of its own; yields its URL once it is ready."""
+    listener = listen(settings)
+    server = make_server(settings)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server")
+    thread.start()
+    try:
+        url = "http://{}:{}".format(*listener.getsockname()[:2])
+        with httpx2.Client(base_url=url, timeout=60) as client:
+            while client.get("/readyz").status_code != 200:
+                time.sleep(0.05)
+        yield url
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def run(
+    url: str, seed: int, days: int, told: Callable[[dict[str, Any]], None], progressed: Callable[[int, int], None]
+) -> Demonstration:
+    """Sends `days` days of the fleet to `url`. `told` hears of each incident as it opens; `progressed` of samples sent
+    and the time of the latest (ms)."""
+    fleet = Fleet(seed)
+    first, last = fleet.start_ms + min(WARM_UP_DAYS, days - 1) * DAY_MS, fleet.start_ms + days * DAY_MS
+    faults = schedule(fleet, first, last, max(1, int(FAULTS_PER_DAY * (last - first) / DAY_MS)), seed)
+    label_fields = [encode_labels(labels) for labels in fleet.series]
+    started, sent = time.perf_counter(), 0
+    with httpx2.Client(base_url=url, timeout=60) as client:
+        news = _News(client)
+        for chunk in Simulation(fleet, faults, days).chunks(CHUNK_MINUTES):
+            reply = client.post("/api/v1/write", content=_encode(chunk, label_fields), headers=WRITE_HEADERS)
+            reply.raise_for_status()
+            sent += len(chunk.values)
+            progressed(sent, int(chunk.time_ms[-1]))
+            for incident in news.fetch():
+                told(incident)
+        found = [_found(client.get(f"/v1/incidents/{name}").raise_for_status().json()) for name in news.names]
+    return Demonstration(days, sent, time.perf_counter() - started, judge(fleet, faults, found))
+
+
+class _News:
+    """Incidents not seen before, by asking the list as any user would."""
+
+    def __init__(self, client: httpx2.Client) -> None:
+        self._client = client
+        self.names: list[str] = []
+        self._known: set[str] = set()
+
+    def fetch(self) -> list[dict[str, Any]]:
+        page = self._client.get("/v1/incidents", params={"limit": 20}).raise_for_status().json()
+        fresh = [incident for incident in reversed(page["items"]) if incident["id"] not in self._known]
+        self._known.update(incident["id"] for incident in fresh)
+        self.names += [incident["id"] for incident in fresh]
+        return fresh
+
+
+def _encode(chunk: Chunk, label_fields: Sequence[bytes]) -> bytes:
+    order = np.argsort(chunk.series, kind="stable")
+    series, starts = np.unique(chunk.series[order], return_index=True)
+    times, values = chunk.time_ms[order].tolist(), chunk.values[order].tolist()
+    ends = [*starts[1:].tolist(), len(order)]
+    return pack(
+        b"".join(
+            encode_series(label_fields[k], zip(times[a:b], values[a:b], strict=True))
+            for k, a, b in zip(series.tolist(), starts.tolist(), ends, strict=True)
+        )
+    )
+
+
+def _found(incident: dict[str, Any]) -> FoundIncident:
+    alerts = [FoundAlert(canonical(a["labels"]), timestamp_ms(a["started"])) for a in incident["alerts"]]
+    return FoundIncident(incident["id"], timestamp_ms(incident["detected"]), alerts)
+
+
+def settings_for(base: Settings, data_dir: Path) -> Settings:
+    """The user's settings on a free loopback port, with the fleet's topology and a data folder of its own."""
+    topology = base.topology.model_copy(update={"depends_on": dict(Fleet().topology)})
+    server = base.server.model_copy(update={"host": "127.0.0.1", "port": 0, "api_keys": (), "data_dir": data_dir})
+    store = base.store.model_copy(update={"url": type(base.store.url)("")})
+    return base.model_copy(update={"server": server, "topology": topology, "store": store})
