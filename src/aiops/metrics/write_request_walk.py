@@ -11,6 +11,8 @@ absent scalars are zero, the last of repeated scalars wins. Groups (deprecated i
 import numpy as np
 from numba import njit
 
+from aiops.metrics.unaligned import load_word
+
 OK, TRUNCATED, BAD_VARINT, BAD_FIELD, FULL = 0, 1, 2, 3, 4
 REFUSED_ROW = -(2**31)
 """Row codes: >= 0 a row; -(u + 1) unknown series u of this request; REFUSED_ROW + k a series refused for reason k."""
@@ -53,15 +55,6 @@ def skipped(data, at, end, wire):
 
 
 @njit(inline="always")
-def word(data, at):
-    """Eight bytes, little end first."""
-    value = np.uint64(0)
-    for k in range(8):
-        value |= np.uint64(data[at + k]) << np.uint64(8 * k)
-    return value
-
-
-@njit(inline="always")
 def rotated(x, bits):
     return (x << np.uint64(bits)) | (x >> np.uint64(64 - bits))
 
@@ -90,7 +83,7 @@ def siphash(data, start, end, key):
     v3 = key[1] ^ np.uint64(0x7465646279746573)
     at = start
     while at + 8 <= end:
-        m = word(data, at)
+        m = load_word(data, at)
         v3 ^= m
         v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
         v0 ^= m
@@ -146,7 +139,7 @@ def read_sample(data, at, end, k, time_ms, bits):
         if tag == np.uint64(9):  # 1: double value
             if end - at < 8:
                 return -1
-            bits[k] = word(data, at)
+            bits[k] = load_word(data, at)
             at += 8
         elif tag == np.uint64(16):  # 2: int64 timestamp
             value, at = varint(data, at, end)

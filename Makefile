@@ -1,0 +1,47 @@
+# Two commands from a fresh clone: `make demo` and `make test`. Every target sets up .venv by itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: demo serve test check interop train-setup clean
+
+demo: $(VENV)/.core  ## a simulated fleet with known faults, streamed through the real service
+	$(BIN)/aiops demo $(ARGS)
+
+serve: $(VENV)/.core  ## the service, with its data in ./data
+	$(BIN)/aiops serve $(ARGS)
+
+test: $(VENV)/.dev  ## all tests that need nothing but Python
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.dev  ## lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+interop: $(VENV)/.dev $(VENV)/.postgres  ## against a real Prometheus and PostgreSQL, which must be installed
+	$(BIN)/pytest -m interop $(ARGS)
+
+train-setup: $(VENV)/.dev  ## what training needs on top
+	$(BIN)/pip install --quiet -c training/constraints.txt -e '.[train]'
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis data
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(VENV)/.postgres: $(VENV)/.core
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[postgres]'
+	@touch $@
