@@ -1,0 +1,430 @@
+"""The slow, obvious twin of the kernel: one object per series, dictionaries and floats, no numba, no arrays.
+
+Written from the description of each idea, in the order the engine applies them; constants are shared, code is not.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aiops.detection import kernel as K
+from aiops.detection import likelihood as L
+from aiops.detection import novelty as N
+from aiops.detection.scores import Kind, Status
+from aiops.detection.state import BANK_SIZE
+
+
+@dataclass
+class Tail:
+    """One statistic of one sign."""
+
+    q: float = 0.0
+    mean: float = 0.0
+    spread: float = 0.0
+    share: float = 0.0
+    count: int = 0
+    excess: float = 0.0
+    exceedances: int = 0
+
+    def improbability(self, z: float) -> float:
+        u = math.log(1 + abs(z))
+        if self.count == 0:
+            self.q, self.mean, self.spread = L.QUANTILE_START, u, L.SPREAD_START
+            self.share, self.excess = L.TAIL_SHARE, L.EXCESS_START
+        q = self.q
+        over = u - max(q, L.QUANTILE_MIN)
+        answer = 0.0
+        if over > 0:
+            answer = -math.log10(self.share) + over / (math.log(10) * max(self.excess, L.EXCESS_MIN))
+            self.exceedances += 1
+            gain = max(L.EXCESS_GAIN_MIN, 1 / (L.EXCESS_PRIOR_COUNT + self.exceedances))
+            self.excess += gain * (min(over, 4 * L.EXCESS_START + 3 * self.excess) - self.excess)
+        self.share += max(L.SHARE_GAIN_MIN, 1 / (L.SHARE_PRIOR_COUNT + self.count + 1)) * ((over > 0) - self.share)
+        eta = 0.2 * self.spread * max(0.02, 2 / (self.count + 2))
+        self.q = q + (eta * (1 - L.TAIL_SHARE) / L.TAIL_SHARE if u > q else -eta)
+        gain = max(0.002, 1 / (self.count + 2))
+        self.spread += gain * (abs(u - self.mean) - self.spread)
+        self.mean += gain * (u - self.mean)
+        self.count += 1
+        return answer
+
+    def deviation_at(self, lp: float) -> float:
+        if self.count == 0:
+            return math.exp(L.QUANTILE_START + (lp + math.log10(L.TAIL_SHARE)) * math.log(10) * L.EXCESS_START) - 1
+        reach = (lp + math.log10(self.share)) * math.log(10) * max(self.excess, L.EXCESS_MIN)
+        return math.exp(max(self.q, L.QUANTILE_MIN) + reach) - 1
+
+
+@dataclass
+class Prototype:
+    state: tuple[float, float, float, float]
+    used: int
+
+
+@dataclass
+class Bank:
+    """States this series has been in."""
+
+    fast: float = 0.0
+    slow: float = 0.0
+    centre: float = 0.0
+    spread: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    novelty_mean: float = 0.0
+    budget: float = 0.0
+    prototypes: list[Prototype] = field(default_factory=list)
+
+    def novelty(self, value: float, season: float, interval_s: float, is_gap: bool, count: int) -> float:
+        if count == 0:
+            self.low = self.high = self.centre = value
+        if is_gap:
+            self.fast = self.slow = value
+        else:
+            self.fast += max(N.GAIN_FAST, 1 / (count + 1)) * (value - self.fast)
+            self.slow += max(N.GAIN_SLOW, 1 / (count + 1)) * (value - self.slow)
+        gain = max(N.GAIN_CENTRE, 1 / (count + 1))
+        self.centre += gain * (value - self.centre)
+        self.spread += gain * (abs(value - self.centre) - self.spread)
+        self.low, self.high = min(self.low, value), max(self.high, value)
+        self.low += N.RANGE_DECAY * (self.centre - self.low)
+        self.high += N.RANGE_DECAY * (self.centre - self.high)
+        width = self.high - self.low
+        scale = width * (8 * self.spread / width) ** 0.2 if width > 0 and self.spread > 0 else 0.0
+        state = (
+            _single(N.WEIGHT_VALUE * value),
+            _single(N.WEIGHT_FAST * self.fast),
+            _single(N.WEIGHT_SLOW * self.slow),
+            _single(N.WEIGHT_SEASON * (value - season)),
+        )
+        relative, nearest = 1.0, None
+        if self.prototypes:
+            nearest = min(self.prototypes, key=lambda p: _distance(p.state, state))
+            distance = _distance(nearest.state, state)
+            relative = min(1.0, distance / scale) if scale > 0 else float(distance > 0)
+        if nearest is None or relative > N.VIGILANCE:
+            if len(self.prototypes) < BANK_SIZE:
+                self.prototypes.append(Prototype(state, count + 1))
+            else:
+                oldest = min(range(BANK_SIZE), key=lambda k: self.prototypes[k].used)
+                self.prototypes[oldest] = Prototype(state, count + 1)
+        else:
+            a, b, c, d = (old + N.LEARNING_RATE * (new - old) for old, new in zip(nearest.state, state, strict=True))
+            nearest.state, nearest.used = (a, b, c, d), count + 1
+        speed = max(1.0, N.REFERENCE_INTERVAL_S / max(interval_s, 1e-3))
+        bar = N.BAR * math.sqrt(speed)
+        bar *= (1 + N.NOVELTY_WEIGHT * self.novelty_mean) * (1 + N.BUDGET_WEIGHT * self.budget)
+        self.novelty_mean += max(N.GAIN_NOVELTY, 1 / (count + 1)) * (relative - self.novelty_mean)
+        self.budget *= max(0.0, 1 - math.log(2) * min(interval_s, 86400.0) / N.BUDGET_HALF_LIFE_S)
+        return 0.0 if is_gap else relative / bar
+
+
+def _single(value: float) -> float:
+    """States are compared in single precision, whatever the memory's."""
+    return float(np.float32(value))
+
+
+def _distance(a: Sequence[float], b: Sequence[float]) -> float:
+    return _single(max(abs(x - y) for x, y in zip(a, b, strict=True)))
+
+
+@dataclass
+class Slot:
+    mean: float = 0.0
+    size: float = 0.0
+    count: float = 0.0
+    mean_long: float = 0.0
+
+
+@dataclass
+class Anomaly:
+    """One anomaly from onset to end."""
+
+    level: float
+    half_width: float
+    kind: int
+    outside: int = 0
+    quiet: int = 0
+    age_s: float = 0.0
+    novelty: float = 0.0
+    peak: float = 0.0
+    persisted: bool = False
+
+
+@dataclass
+class Answer:
+    """What is said of one sample."""
+
+    status: int
+    score: float = math.nan
+    expected: float = math.nan
+    lower: float = math.nan
+    upper: float = math.nan
+    kind: int = Kind.NONE
+    anomalous: bool = False
+    onset: bool = False
+    persisted: bool = False
+    ended: bool = False
+    novel: bool = False
+
+
+@dataclass
+class Series:
+    """Everything known of one series."""
+
+    is_counter: bool = False
+    seen: int = 0
+    last_time_ms: int = 0
+    last_raw: float = 0.0
+    last_value: float = 0.0
+    interval_s: float = 0.0
+    late_count: int = 0
+    late_time_ms: int = 0
+    count: int = 0
+    mu: float = 0.0
+    dev: float = 0.0
+    level: float = 0.0
+    size: float = 0.0
+    step_size: float = 0.0
+    run: float = 0.0
+    run_size: float = 0.0
+    excess: float = 0.0
+    week_count: float = 0.0
+    slots: list[Slot] = field(default_factory=lambda: [Slot() for _ in range(24)])
+    week: list[float] = field(default_factory=lambda: [0.0] * 168)
+    tails: dict[tuple[int, bool], Tail] = field(
+        default_factory=lambda: {(s, d): Tail() for s in range(4) for d in (0, 1)}
+    )  # type: ignore[misc]
+    bank: Bank = field(default_factory=Bank)
+    same_run: int = 0
+    same_run_max: float = 0.0
+    same_first: float = 0.0
+    same_next: float = 0.0
+    is_stuck: bool = False
+    gross_run: int = 0
+    refractory: int = 0
+    onset_strength: float = 0.0
+    anomaly: Anomaly | None = None
+
+    def ingest(self, time_ms: int, raw: float, stale: bool, persist_s: float, warm_up: int) -> Answer:
+        status = self._place(time_ms, raw, stale)
+        if status > Status.STALE:
+            return Answer(status)
+        elapsed_s = (time_ms - self.last_time_ms) / 1000
+        rewound = elapsed_s <= 0
+        self.last_time_ms, self.late_count = time_ms, 0
+        if status == Status.STALE or not math.isfinite(raw):
+            self.last_raw, self.seen = (math.nan if status == Status.STALE else raw), max(self.seen, 1)
+            return Answer(Status.STALE if status == Status.STALE else Status.NOT_FINITE)
+        is_gap = self._learn_interval(elapsed_s) if self.seen and not rewound else False
+        first, previous = self.seen == 0, self.last_raw
+        self.seen, self.last_raw = self.seen + 1, raw
+        base, scale = 0.0, 1.0
+        if self.is_counter:
+            if first or rewound or not math.isfinite(previous):
+                return Answer(Status.WARMING_UP)
+            if raw < previous:
+                return Answer(Status.RESET)
+            base, scale = previous, elapsed_s
+        value = min(max((raw - base) / scale, -K.RAW_MAX), K.RAW_MAX)
+        strength, band, kind, evidence = self._score_and_learn(value, time_ms, max(self.interval_s, 1e-3), is_gap)
+        self.last_value = value
+        if self.count <= warm_up:
+            return Answer(Status.WARMING_UP)
+        onset, persisted, ended, kind = self._live(strength, value, band, kind, evidence, persist_s)
+        expected, lower, upper = (base + scale * x for x in band)
+        shifted = self.anomaly is not None and kind == Kind.LEVEL_SHIFT
+        return Answer(
+            Status.SCORED,
+            strength / (1 + strength),
+            expected,
+            lower,
+            upper,
+            kind if strength >= 1 or shifted else Kind.NONE,
+            strength >= 1,
+            onset,
+            persisted,
+            ended,
+            evidence >= K.NOVEL_STRENGTH,
+        )
+
+    def _place(self, time_ms: int, raw: float, stale: bool) -> int:
+        fresh = Status.STALE if stale else Status.SCORED
+        if self.seen == 0 or time_ms > self.last_time_ms:
+            return fresh
+        if time_ms == self.last_time_ms:
+            same = raw == self.last_raw or (stale and math.isnan(self.last_raw)) or math.isnan(raw)
+            return Status.DUPLICATE if same else Status.CONFLICT
+        if self.late_count == 0 or time_ms > self.late_time_ms:
+            self.late_count, self.late_time_ms = self.late_count + 1, time_ms
+            if self.late_count > K.LATE_ACCEPTED and not stale:
+                return Status.SCORED
+        return Status.OUT_OF_ORDER
+
+    def _learn_interval(self, elapsed_s: float) -> bool:
+        if self.interval_s == 0:
+            self.interval_s = elapsed_s
+            return False
+        is_gap = elapsed_s > K.GAP_INTERVALS * self.interval_s
+        step = min(max(elapsed_s - self.interval_s, -0.5 * self.interval_s), 0.5 * self.interval_s)
+        self.interval_s += max(0.01, 0.5 / self.seen) * step
+        return is_gap
+
+    def _slot_mean(self, hour: int) -> float:
+        slot = self.slots[hour % 24]
+        return slot.mean if slot.count >= 2 else self.mu
+
+    def _score_and_learn(
+        self, value: float, time_ms: int, interval_s: float, is_gap: bool
+    ) -> tuple[float, tuple[float, float, float], int, float]:
+        count, last = self.count, self.last_value
+        if count == 0:
+            self.mu, last = value, value
+        if is_gap:
+            self.level, last = 0.0, value
+        second = (time_ms // 1000) % 86400
+        position = second / 3600 - 0.5
+        left = math.floor(position)
+        week_hour = (time_ms // 3_600_000 + 72) % 168
+        slot = self.slots[second // 3600]
+        season = (1 - (position - left)) * self._slot_mean(left) + (position - left) * self._slot_mean(left + 1)
+        season += self.week[week_hour] * self.week_count / (self.week_count + 2)
+        season_long = slot.mean_long if slot.count >= 3 else self.mu
+        residual = value - season
+        if is_gap:
+            self.level = residual
+        deviation = residual - self.level
+        floor = K.FLOOR_DEV * self.dev + K.FLOOR_MEAN * abs(self.mu) + K.FLOOR_ABS
+        usual = self.size
+        if slot.count >= 2:
+            usual = max(slot.size, 0.75 * slot.size + 0.25 * self.size)
+        usual += floor
+        z = [(value - self.mu) / (self.dev + floor), deviation / usual, 0.0, (value - last) / (self.step_size + floor)]
+        self.run += K.GAIN_RUN * (min(max(z[1], -10.0), 10.0) - self.run)
+        z[2] = self.run / (self.run_size + 0.02)
+
+        expected = season + self.level
+        lower = expected - self.tails[1, True].deviation_at(K.BAND_LP) * usual
+        upper = expected + self.tails[1, False].deviation_at(K.BAND_LP) * usual
+        low, high = self.bank.low, self.bank.high
+        if high > low:
+            lower = max(lower, min(low - (high - low), expected))
+            upper = min(upper, max(high + (high - low), expected))
+
+        weights = (K.WEIGHT_GLOBAL, K.WEIGHT_RESIDUAL, K.WEIGHT_RUN, K.WEIGHT_STEP)
+        lp = sum(w * self.tails[s, z[s] < 0].improbability(z[s]) for s, w in enumerate(weights)) / K.WEIGHT_SUM
+        likely = (lp + K.EXCESS_LEAK * self.excess) * count / (count + K.HISTORY_COUNT) / K.IMPROBABILITY_BAR
+        self.excess = min(max(K.EXCESS_LEAK * self.excess + lp - 1, 0.0), K.EXCESS_MAX)
+        new = self.bank.novelty(value, season_long, interval_s, is_gap, count)
+        stuck = self._stuck(value == last and count > 0, interval_s)
+        far_out = self._gross(z[1])
+        strength = max(likely, new, stuck, far_out)
+        is_known = count >= K.KNOWN_SAMPLES or count * interval_s >= K.KNOWN_S
+        evidence = max(new if is_known else 0.0, far_out, stuck)
+        if stuck > 0 and stuck >= likely and stuck >= new:
+            kind = Kind.STUCK
+        elif new > likely and lower <= value <= upper:
+            kind = Kind.PATTERN
+        else:
+            kind = Kind.SPIKE if value > expected else Kind.DIP
+        self._learn(value, residual, deviation, last, usual, floor, slot, week_hour, interval_s)
+        return strength, (expected, lower, upper), kind, evidence
+
+    def _learn(
+        self, value: float, residual: float, deviation: float, last: float, usual: float, floor: float, slot: Slot,
+        week_hour: int, interval_s: float,
+    ) -> None:  # fmt: skip
+        free = 0.0 if self.count >= 10 else K.UNLIMITED
+        gain = 1 / (self.count + 1)
+        gain_long, gain_scale = max(K.GAIN_LONG, gain), max(K.GAIN_SCALE, gain)
+        wide = self.dev + floor
+        self.mu = _step(self.mu, value, gain_long, K.CLIP_MEAN * wide + free)
+        self.dev = _step(self.dev, abs(value - self.mu), gain_long, K.CLIP_SCALE * wide + free)
+        size = self.size
+        self.level = _step(self.level, residual, max(K.GAIN_LEVEL, gain), K.CLIP_MEAN * usual + free)
+        self.size = _step(size, abs(deviation), gain_scale, K.CLIP_SCALE * usual + free)
+        clip = K.CLIP_SCALE * (self.step_size + floor) + free
+        self.step_size = _step(self.step_size, abs(value - last), gain_scale, clip)
+        self.run_size += gain_scale * (abs(self.run) - self.run_size)
+        slow = min(1.0, interval_s / K.SLOT_INTERVAL_S)
+        slot_free = 0.0 if slot.count >= 12 else K.UNLIMITED
+        mean = slot.mean if slot.count > 0 else value
+        slot_gain = max(K.SLOT_GAIN * slow, 1 / (slot.count + 1))
+        slot.mean = _step(mean, value, slot_gain, K.CLIP_MEAN * usual + slot_free)
+        slot.size = _step(slot.size, abs(deviation), slot_gain, K.CLIP_SCALE * usual + slot_free)
+        slot.mean_long += max(K.SLOT_LONG_GAIN * slow, 1 / (slot.count + 1)) * (value - slot.mean_long)
+        slot.count += 1
+        week_gain = max(K.WEEK_GAIN * slow, 1 / (self.week_count + 1))
+        self.week[week_hour] = _step(self.week[week_hour], value - mean, week_gain, K.CLIP_MEAN * usual + free)
+        self.week_count = min(self.week_count + K.WEEK_COUNT_STEP * slow, K.WEEK_COUNT_MAX)
+        self.count += 1
+
+    def _stuck(self, is_same: bool, interval_s: float) -> float:
+        if self.count <= 1:
+            self.same_first, self.same_next = K.STUCK_FIRST_PRIOR, K.STUCK_NEXT_PRIOR
+        first, following = self.same_first, self.same_next
+        if self.same_run == 0:
+            first += 0.005 * (is_same - first)
+        elif self.same_run < K.STUCK_RUN_LEARNED or not is_same:
+            following += 0.005 * (is_same - following)
+        self.same_first, self.same_next = first, following
+        if not is_same:
+            if self.same_run > 0:
+                self.same_run_max = max(self.same_run, 0.99 * self.same_run_max)
+            self.same_run, self.is_stuck = 0, False
+            return 0.0
+        self.same_run += 1
+        run = self.same_run
+        if run < K.STUCK_RUN_MIN or run <= 2 * self.same_run_max or run * interval_s < K.STUCK_MIN_S:
+            return 0.0
+        if not self.is_stuck:
+            lp = -math.log10(max(first, 1e-3)) - (run - 1) * math.log10(min(max(following, 0.05), 0.9999))
+            self.is_stuck = lp >= K.STUCK_LP and self.count >= 100 + K.STUCK_HISTORY * run
+        return 1.5 if self.is_stuck else 0.0
+
+    def _gross(self, z: float) -> float:
+        varies = max(self.same_run, self.same_run_max) < K.GROSS_SAME_RUN_MAX
+        young = K.GROSS_COUNT_MIN <= self.count <= K.GROSS_COUNT_MAX
+        self.gross_run = self.gross_run + 1 if abs(z) >= K.GROSS_DEVIATION and varies and young else 0
+        return min(abs(z) / K.GROSS_DEVIATION, 4.0) if self.gross_run >= K.GROSS_SAMPLES else 0.0
+
+    def _live(
+        self, strength: float, value: float, band: tuple[float, float, float], kind: int, evidence: float,
+        persist_s: float,
+    ) -> tuple[bool, bool, bool, int]:  # fmt: skip
+        onset = strength >= 1 and (self.refractory <= 0 or strength > K.BREAK_THROUGH * self.onset_strength)
+        persisted = ended = False
+        if onset:
+            self.refractory, self.onset_strength = int(K.REFRACTORY_SAMPLES), strength
+            self.bank.budget += 1
+        elif self.refractory > 0:
+            self.refractory -= 1
+        if onset and self.anomaly is None:
+            self.anomaly = Anomaly(band[0], min(band[2] - band[0], band[0] - band[1]), kind)
+        one = self.anomaly
+        if one is not None:
+            outside = abs(value - one.level) > one.half_width
+            if one.kind == Kind.STUCK:
+                outside = self.is_stuck
+            elif one.kind == Kind.PATTERN:
+                outside = strength >= K.CALM_STRENGTH
+            one.novelty, one.peak = max(one.novelty, evidence), max(one.peak, strength)
+            one.age_s += 0.0 if onset else self.interval_s
+            one.outside += outside
+            if one.outside >= K.LEVEL_SHIFT_SAMPLES and kind != Kind.STUCK and one.kind <= Kind.DIP:
+                kind = Kind.LEVEL_SHIFT
+            lasted = one.age_s >= persist_s or one.peak >= K.STRONG
+            believed = outside and one.outside >= K.PERSIST_SAMPLES and lasted and one.novelty >= K.NOVEL_STRENGTH
+            if believed and not one.persisted:
+                one.persisted = persisted = True
+            calm = strength < K.CALM_STRENGTH or (outside and strength < 1)
+            one.quiet = one.quiet + 1 if calm else 0
+            if one.quiet >= K.ACCEPT_SAMPLES or (not outside and one.quiet >= K.CALM_SAMPLES):
+                self.anomaly, ended = None, True
+        return onset, persisted, ended, kind
+
+
+def _step(mean: float, value: float, gain: float, clip: float) -> float:
+    return mean + gain * min(max(value - mean, -clip), clip)

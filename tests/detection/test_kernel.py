@@ -1,0 +1,145 @@
+"""The kernel equals its plain twin, sample by sample, in double precision; and does not care how batches are cut."""
+
+import itertools
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from aiops.detection import kernel
+from aiops.detection import state as S
+from aiops.detection.engine import Engine
+from aiops.metrics.series import SampleBatch, SeriesTable
+from tests.detection.plain_engine import Answer, Series
+
+Floats = NDArray[np.float64]
+START_MS = 1_767_571_200_000
+PERSIST_S, WARM_UP = 600.0, 20
+
+
+def season(rng: np.random.Generator, n: int) -> Floats:
+    hours = np.arange(n) / 12
+    return np.asarray(50 + 20 * np.sin(hours / 24 * 2 * np.pi) + rng.normal(0, 1, n))
+
+
+def with_faults(rng: np.random.Generator, n: int) -> Floats:
+    values = season(rng, n)
+    values[n // 2] += 80
+    values[2 * n // 3 : 2 * n // 3 + 60] += 40
+    values[-120:] = values[-121]
+    return values
+
+
+COURSES: dict[str, Callable[[np.random.Generator, int], Floats]] = {
+    "season": season,
+    "faults": with_faults,
+    "random walk": lambda rng, n: np.cumsum(rng.normal(0, 1, n)),
+    "heavy tails": lambda rng, n: np.asarray(rng.standard_t(2, n)),
+    "constant": lambda rng, n: np.full(n, 3.25),
+    "zeros and ones": lambda rng, n: np.asarray((rng.random(n) < 0.1).astype(float)),
+    "low counts": lambda rng, n: np.asarray(rng.poisson(0.3, n).astype(float)),
+    "huge and tiny": lambda rng, n: np.asarray(rng.choice([1e300, -1e300, 1e-310, 0.0, 1.0], n)),
+    "not finite": lambda rng, n: np.where(
+        rng.random(n) < 0.1, rng.choice([np.nan, np.inf, -np.inf], n), season(rng, n)
+    ),
+    "jump while young": lambda rng, n: np.asarray(50 + rng.normal(0, 0.5, n) + 500 * (np.arange(n) > 300)),
+}
+
+
+def run_kernel(
+    times: NDArray[np.int64], values: Floats, stale: NDArray[np.bool_], is_counter: bool
+) -> tuple[Floats, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """The kernel on one series with a float64 memory: out, status, kind, flags."""
+    n = len(values)
+    out, status, kind, flags = np.empty((4, n)), np.empty(n, np.uint8), np.empty(n, np.uint8), np.empty(n, np.uint8)
+    kernel.ingest(
+        np.zeros(n, np.int32), times, values, stale, 0, np.array([is_counter]), np.zeros((1, S.HEAD_SIZE)),
+        np.zeros((1, S.BODY_SIZE)), PERSIST_S, WARM_UP, out, status, kind, flags,
+    )  # fmt: skip
+    return out, status, kind, flags
+
+
+def assert_same(
+    answers: list[Answer], out: Floats, status: NDArray[np.uint8], kind: NDArray[np.uint8], flags: NDArray[np.uint8]
+) -> None:
+    for k, answer in enumerate(answers):
+        assert answer.status == status[k], k
+        said = (answer.score, answer.expected, answer.lower, answer.upper)
+        for mine, theirs in zip(said, out[:, k], strict=True):
+            assert math.isclose(mine, theirs, rel_tol=1e-6, abs_tol=1e-9) or (mine != mine and theirs != theirs), k
+        mine = (answer.anomalous, answer.onset, answer.persisted, answer.ended, answer.novel)
+        bits = (kernel.ANOMALOUS, kernel.ONSET, kernel.PERSISTED, kernel.ENDED, kernel.NOVEL)
+        assert mine == tuple(bool(flags[k] & bit) for bit in bits), k
+        assert answer.kind == kind[k], k
+
+
+@pytest.mark.parametrize("course", COURSES)
+def test_kernel_equals_its_plain_twin(course: str) -> None:
+    rng = np.random.default_rng(7)
+    n = 2500
+    values = COURSES[course](rng, n)
+    times = START_MS + 300_000 * np.arange(n)
+    twin = Series()
+    samples = zip(times.tolist(), values.tolist(), strict=True)
+    answers = [twin.ingest(time_ms, value, False, PERSIST_S, WARM_UP) for time_ms, value in samples]
+    assert_same(answers, *run_kernel(times, values, np.zeros(n, np.bool_), False))
+
+
+def test_kernel_equals_its_twin_on_counters_gaps_duplicates_and_late_samples() -> None:
+    rng = np.random.default_rng(8)
+    n = 2500
+    steps = rng.choice([0, 1000, 60_000, 60_000, 60_000, 60_000, -120_000, 3_600_000], n)
+    times = START_MS + np.cumsum(steps)
+    values = np.cumsum(rng.poisson(5, n)).astype(float)
+    values[n // 2 :] -= values[n // 2]
+    stale = rng.random(n) < 0.02
+    values[stale] = np.nan
+    for is_counter in (False, True):
+        twin = Series(is_counter)
+        samples = zip(times.tolist(), values.tolist(), stale.tolist(), strict=True)
+        answers = [twin.ingest(t, v, s, PERSIST_S, WARM_UP) for t, v, s in samples]
+        assert_same(answers, *run_kernel(times, values, stale, is_counter))
+
+
+def test_batches_may_be_cut_anywhere() -> None:
+    rng = np.random.default_rng(9)
+    n = 6000
+    rows = rng.integers(0, 3, n).astype(np.int32)
+    times = START_MS + 20_000 * np.arange(n)
+    values = season(rng, n) + 100 * rows
+    values[4000:4100] *= 3
+    batch = SampleBatch(rows, times, values, np.zeros(n, np.bool_))
+
+    def engine() -> Engine:
+        table = SeriesTable(3)
+        for k in range(3):
+            table.row((("__name__", f"m{k}"),))
+        return Engine(table)
+
+    whole = engine().ingest(batch)
+    pieces, cut = [], engine()
+    edges = [0, *np.sort(rng.integers(0, n, 40)).tolist(), n]
+    for a, b in itertools.pairwise(edges):
+        pieces.append(cut.ingest(SampleBatch(rows[a:b], times[a:b], values[a:b], batch.stale[a:b])))
+    for name in ("score", "expected", "lower", "upper", "anomalous", "alert", "kind", "status", "novel"):
+        joined = np.concatenate([getattr(piece, name) for piece in pieces])
+        np.testing.assert_array_equal(joined, getattr(whole, name), err_msg=name)
+    assert len(whole.onsets) > 0
+
+
+def test_single_precision_finds_the_same_onsets() -> None:
+    """Memory is float32; onsets agree with a float64 memory on at least 95 % of faults."""
+    agreed = total = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        n = 3000
+        values, times = with_faults(rng, n), START_MS + 300_000 * np.arange(n)
+        _, _, _, flags = run_kernel(times, values, np.zeros(n, np.bool_), False)
+        table = SeriesTable(1)
+        scores = Engine(table).ingest(SampleBatch(np.zeros(n, np.int32), times, values, np.zeros(n, np.bool_)))
+        double = set(np.flatnonzero(flags & kernel.ONSET).tolist())
+        agreed, total = agreed + len(double & set(scores.onsets.tolist())), total + len(double)
+    assert total > 20
+    assert agreed >= 0.95 * total
