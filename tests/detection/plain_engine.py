@@ -77,7 +77,9 @@ class Bank:
     budget: float = 0.0
     prototypes: list[Prototype] = field(default_factory=list)
 
-    def novelty(self, value: float, season: float, interval_s: float, is_gap: bool, count: int) -> float:
+    def novelty(
+        self, value: float, season: float, interval_s: float, is_gap: bool, count: int, quantum: float
+    ) -> float:
         if count == 0:
             self.low = self.high = self.centre = value
         if is_gap:
@@ -93,6 +95,7 @@ class Bank:
         self.high += N.RANGE_DECAY * (self.centre - self.high)
         width = self.high - self.low
         scale = width * (8 * self.spread / width) ** 0.2 if width > 0 and self.spread > 0 else 0.0
+        scale = max(scale, N.SCALE_QUANTA * quantum, N.SCALE_MIN * abs(self.centre))
         state = (
             _single(N.WEIGHT_VALUE * value),
             _single(N.WEIGHT_FAST * self.fast),
@@ -203,6 +206,7 @@ class Series:
     same_first: float = 0.0
     same_next: float = 0.0
     is_stuck: bool = False
+    quantum: float = 0.0
     gross_run: int = 0
     refractory: int = 0
     onset_strength: float = 0.0
@@ -229,8 +233,14 @@ class Series:
                 return Answer(Status.RESET)
             base, scale = previous, elapsed_s
         value = min(max((raw - base) / scale, -K.RAW_MAX), K.RAW_MAX)
-        strength, band, kind, evidence = self._score_and_learn(value, time_ms, max(self.interval_s, 1e-3), is_gap)
+        quantum = 1.0 if self.quantum == 0 and self.is_counter and raw == math.floor(raw) else self.quantum
+        strength, band, kind, evidence = self._score_and_learn(
+            value, time_ms, max(self.interval_s, 1e-3), is_gap, min(quantum / scale, K.RAW_MAX)
+        )
         self.last_value = value
+        change = 0.0 if first or not math.isfinite(previous) else min(abs(raw - previous), K.RAW_MAX)
+        if change > 0 and (quantum == 0 or change < quantum):
+            self.quantum = change
         if self.count <= warm_up:
             return Answer(Status.WARMING_UP)
         onset, persisted, ended, kind = self._live(strength, value, band, kind, evidence, persist_s)
@@ -277,7 +287,7 @@ class Series:
         return slot.mean if slot.count >= 2 else self.mu
 
     def _score_and_learn(
-        self, value: float, time_ms: int, interval_s: float, is_gap: bool
+        self, value: float, time_ms: int, interval_s: float, is_gap: bool, quantum: float
     ) -> tuple[float, tuple[float, float, float], int, float]:
         count, last = self.count, self.last_value
         if count == 0:
@@ -296,7 +306,7 @@ class Series:
         if is_gap:
             self.level = residual
         deviation = residual - self.level
-        floor = K.FLOOR_DEV * self.dev + K.FLOOR_MEAN * abs(self.mu) + K.FLOOR_ABS
+        floor = K.FLOOR_DEV * self.dev + K.FLOOR_MEAN * abs(self.mu) + K.FLOOR_QUANTA * quantum + K.FLOOR_ABS
         usual = self.size
         if slot.count >= 2:
             usual = max(slot.size, 0.75 * slot.size + 0.25 * self.size)
@@ -317,7 +327,7 @@ class Series:
         lp = sum(w * self.tails[s, z[s] < 0].improbability(z[s]) for s, w in enumerate(weights)) / K.WEIGHT_SUM
         likely = (lp + K.EXCESS_LEAK * self.excess) * count / (count + K.HISTORY_COUNT) / K.IMPROBABILITY_BAR
         self.excess = min(max(K.EXCESS_LEAK * self.excess + lp - 1, 0.0), K.EXCESS_MAX)
-        new = self.bank.novelty(value, season_long, interval_s, is_gap, count)
+        new = self.bank.novelty(value, season_long, interval_s, is_gap, count, quantum)
         stuck = self._stuck(value == last and count > 0, interval_s)
         far_out = self._gross(z[1])
         strength = max(likely, new, stuck, far_out)

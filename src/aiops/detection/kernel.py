@@ -36,7 +36,7 @@ SLOT_GAIN = 0.05
 SLOT_INTERVAL_S = 60.0
 SLOT_LONG_GAIN = 0.1
 WEEK_GAIN, WEEK_COUNT_STEP, WEEK_COUNT_MAX = 0.03, 0.1, 50.0
-FLOOR_DEV, FLOOR_MEAN, FLOOR_ABS = 0.03, 1e-4, 1e-9
+FLOOR_DEV, FLOOR_MEAN, FLOOR_QUANTA, FLOOR_ABS = 0.03, 1e-4, 0.5, 1e-9
 CLIP_MEAN, CLIP_SCALE = 5.0, 10.0  # one sample moves a mean, a scale by no more than so many scales
 UNLIMITED = 1e38
 WEIGHT_GLOBAL, WEIGHT_RESIDUAL, WEIGHT_RUN, WEIGHT_STEP = 0.5, 1.0, 0.5, 1.25
@@ -167,8 +167,11 @@ def step_toward(mean, value, gain, clip):
 
 
 @njit(inline="always")
-def learn_and_score(body, i, value, time_ms, interval_s, is_gap, scratch, found):
-    """Strength s of one sample (1 = the alert bar), then learned; `found` receives expected, lower, upper, kind."""
+def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratch, found):
+    """Strength s of one sample (1 = the alert bar), then learned.
+
+    `found` receives expected, lower, upper, kind, and reads and writes as `ingest` says.
+    """
     count = float(body[i, S.COUNT])
     mu, dev = float(body[i, S.MU]), float(body[i, S.DEV])
     level, size = float(body[i, S.LEVEL]), float(body[i, S.RESIDUAL_ABS])
@@ -189,7 +192,7 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, scratch, found)
     if is_gap:
         level = residual
     deviation = residual - level
-    floor = FLOOR_DEV * dev + FLOOR_MEAN * abs(mu) + FLOOR_ABS
+    floor = FLOOR_DEV * dev + FLOOR_MEAN * abs(mu) + FLOOR_QUANTA * quantum + FLOOR_ABS
     slot_size = float(body[i, slot + S.SLOT_ABS])
     usual = (max(slot_size, 0.75 * slot_size + 0.25 * size) if slot_count >= 2 else size) + floor
     z_global = (value - mu) / (dev + floor)
@@ -220,7 +223,7 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, scratch, found)
     likelihood = (lp + EXCESS_LEAK * excess) * count / (count + HISTORY_COUNT) / IMPROBABILITY_BAR
     body[i, S.EXCESS] = min(max(EXCESS_LEAK * excess + lp - 1, 0.0), EXCESS_MAX)
 
-    new = novelty(body, i, value, season_long, interval_s, is_gap, scratch)
+    new = novelty(body, i, value, season_long, interval_s, is_gap, quantum, scratch)
     stuck = same_run(body, i, value == last and count > 0, interval_s)
 
     far_out = gross(body, i, z_residual)
@@ -344,7 +347,7 @@ def ingest(
     flags uint8 (n,) = ANOMALOUS | ONSET | PERSISTED | ENDED. Returns the newest sample time.
     """
     scratch = np.empty(S.BANK_SIZE, np.float32)
-    found = np.empty(6)
+    found = np.empty(6)  # expected, lower, upper, kind; the value before; novelty as evidence
     for k in range(len(rows)):
         i = rows[k]
         if k + AHEAD_SCALARS < len(rows):
@@ -399,7 +402,15 @@ def ingest(
             base, scale = previous, elapsed_s
         value = min(max((raw - base) / scale, -RAW_MAX), RAW_MAX)
         found[4] = head[i, S.LAST_VALUE]
-        strength = learn_and_score(body, i, value, at, max(interval_s, 1e-3), is_gap, scratch, found)
+        quantum = float(body[i, S.QUANTUM])
+        if quantum == 0 and is_counter[i] and raw == math.floor(raw):
+            quantum = 1.0  # counters count: the first event ever is one step
+        strength = learn_and_score(
+            body, i, value, at, max(interval_s, 1e-3), is_gap, min(quantum / scale, RAW_MAX), scratch, found
+        )
+        change = min(abs(raw - previous), RAW_MAX) if seen > 0 and math.isfinite(previous) else 0.0
+        if change > 0 and (quantum == 0 or change < quantum):
+            body[i, S.QUANTUM] = change
         head[i, S.LAST_VALUE] = value
         if body[i, S.COUNT] <= warm_up:
             status[k] = WARMING_UP

@@ -29,6 +29,8 @@ GAIN_NOVELTY = 1 - 0.5 ** (1 / 180)
 BUDGET_WEIGHT = 0.1  # each recent alarm raises the bar by a tenth
 BUDGET_HALF_LIFE_S = 8 * 86400.0
 REFERENCE_INTERVAL_S = 300.0
+SCALE_QUANTA = 32.0  # one step of a series that counts is no news
+SCALE_MIN = 0.01  # of the level: a constant that moves by a millionth is no news either
 VIGILANCE = 0.06  # beyond this share of the range a state becomes a prototype of its own
 LEARNING_RATE = 0.04  # else the nearest prototype moves this far towards it
 BANK = S.BANK
@@ -54,11 +56,11 @@ def nearest(body, i, f0, f1, f2, f3, used, scratch):
 
 
 @njit(inline="always")
-def novelty(body, i, value, season, interval_s, is_gap, scratch):
+def novelty(body, i, value, season, interval_s, is_gap, quantum, scratch):
     """How far this state is from every known one, 1 = the bar; learns the state.
 
     value, season: float, unit of the series; interval_s: its mean sampling distance; is_gap: the running means
-    restart here, so nothing can be said of this one sample.
+    restart here, so nothing can be said of this one sample; quantum: the smallest step the series can take.
     """
     count = body[i, S.COUNT]
     centre, spread = float(body[i, S.CENTRE]), float(body[i, S.SPREAD])
@@ -75,6 +77,7 @@ def novelty(body, i, value, season, interval_s, is_gap, scratch):
     high += RANGE_DECAY * (centre - high)
     width = high - low
     scale = width * (8 * spread / width) ** 0.2 if width > 0 and spread > 0 else 0.0
+    scale = max(scale, SCALE_QUANTA * quantum, SCALE_MIN * abs(centre))
 
     f0, f1 = np.float32(WEIGHT_VALUE * value), np.float32(WEIGHT_FAST * fast)
     f2, f3 = np.float32(WEIGHT_SLOW * slow), np.float32(WEIGHT_SEASON * (value - season))

@@ -43,6 +43,7 @@ STATISTICS = 4
 GAP_MAX_S = 90  # longest silence between two samples, slowly forgotten
 GROSS_RUN = 91  # samples in a row far outside everything
 ONSET_NOVELTY, ONSET_PEAK = 92, 93  # greatest novelty and strength since the onset
+QUANTUM = 94  # smallest change ever seen, as sent; 0 = none yet
 SLOTS = 96  # 24 hours x SLOT_SIZE, on a cache-line border (TAILS + 4 * 2 * 7 = 90)
 SLOT_MEAN, SLOT_ABS, SLOT_COUNT, SLOT_MEAN_LONG, SLOT_SIZE = 0, 1, 2, 3, 4
 WEEK = SLOTS + 24 * SLOT_SIZE  # 168 hours

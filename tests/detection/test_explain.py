@@ -1,0 +1,32 @@
+"""The sentence says who, what, how much, and against what."""
+
+import pytest
+
+from aiops.detection import explain
+from aiops.detection.scores import Kind
+from aiops.metrics.series import canonical
+
+LABELS = canonical({"__name__": "latency_ms", "service": "checkout"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected", "said"),
+    [
+        (Kind.SPIKE, 300.0, 100.0, "checkout latency_ms is 3x its usual level: 300, expected 100 (90 to 110)"),
+        (Kind.DIP, 25.0, 100.0, "checkout latency_ms is 75 % below its usual level"),
+        (Kind.SPIKE, 105.0, 100.0, "above its usual level"),
+        (Kind.STUCK, 7.0, 7.0, "repeats 7 although it usually changes"),
+        (Kind.PATTERN, 95.0, 100.0, "never seen before"),
+    ],
+)
+def test_sentence(kind: Kind, value: float, expected: float, said: str) -> None:
+    assert said in explain.sentence(LABELS, kind, value, expected, 90.0, 110.0)
+
+
+def test_numbers_are_short() -> None:
+    assert [explain.number(x) for x in (0.12345, 1234.5, 12345.6, 7.5e9)] == ["0.1235", "1234", "12.35k", "7.5G"]
+
+
+def test_silence_names_the_entity() -> None:
+    text = explain.silence_sentence(canonical({"service": "db"}), 12, True, 90)
+    assert text == "12 series of db stopped reporting 90 s ago"
