@@ -198,8 +198,8 @@ class Series:
     slots: list[Slot] = field(default_factory=lambda: [Slot() for _ in range(24)])
     week: list[float] = field(default_factory=lambda: [0.0] * 168)
     tails: dict[tuple[int, bool], Tail] = field(
-        default_factory=lambda: {(s, d): Tail() for s in range(4) for d in (0, 1)}
-    )  # type: ignore[misc]
+        default_factory=lambda: {(statistic, is_down): Tail() for statistic in range(4) for is_down in (False, True)}
+    )
     bank: Bank = field(default_factory=Bank)
     same_run: int = 0
     same_run_max: float = 0.0

@@ -69,9 +69,9 @@ def assert_same(
         said = (answer.score, answer.expected, answer.lower, answer.upper)
         for mine, theirs in zip(said, out[:, k], strict=True):
             assert math.isclose(mine, theirs, rel_tol=1e-6, abs_tol=1e-9) or (mine != mine and theirs != theirs), k
-        mine = (answer.anomalous, answer.onset, answer.persisted, answer.ended, answer.novel)
+        said_flags = (answer.anomalous, answer.onset, answer.persisted, answer.ended, answer.novel)
         bits = (kernel.ANOMALOUS, kernel.ONSET, kernel.PERSISTED, kernel.ENDED, kernel.NOVEL)
-        assert mine == tuple(bool(flags[k] & bit) for bit in bits), k
+        assert said_flags == tuple(bool(flags[k] & bit) for bit in bits), k
         assert answer.kind == kind[k], k
 
 

@@ -1,0 +1,102 @@
+"""Settings: where they come from, and what is said of wrong ones."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from aiops.config import is_loopback, load
+from aiops.errors import SettingsError
+
+KEY = "0123456789abcdef"
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "aiops.toml"
+    path.write_text(text)
+    return path
+
+
+def test_variables_come_before_the_file_and_the_file_before_defaults(tmp_path: Path) -> None:
+    path = write(tmp_path, '[server]\nport = 1\nhost = "localhost"\n[topology]\ndepends_on = {web = ["db"]}\n')
+    loaded = load(path, {"AIOPS_SERVER_PORT": "2"})
+    assert (loaded.settings.server.port, loaded.settings.server.host) == (2, "localhost")
+    assert loaded.settings.topology.depends_on == {"web": ("db",)}
+    origins = {key: origin for key, _, origin, _ in loaded.rows()}
+    assert origins["server.port"] == "AIOPS_SERVER_PORT"
+    assert origins["server.host"] == str(path)
+    assert origins["server.data_dir"] == "default"
+
+
+def test_the_file_is_found_by_variable_or_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, "[server]\nport = 7\n")
+    assert load(None, {"AIOPS_CONFIG": str(path)}).settings.server.port == 7
+    monkeypatch.chdir(tmp_path)
+    assert load(None, {}).settings.server.port == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[ingest]\nserie_max = 1", "did you mean ingest.series_max?"),
+        ("[inget]\nseries_max = 1", "did you mean ingest.series_max?"),
+        ("[zebra]\nx = 1", "sections are server, ingest"),
+        ("port = 1", "outside a section"),
+        ("[server]\nport = 99999", "server.port"),
+        ("[server]\nport = [", "not TOML"),
+        ("[ingest]\nseries_max = 0", "ingest.series_max"),
+        ('[server]\nhost = "0.0.0.0"', "api_keys"),
+        ('[server]\napi_keys = ["short"]', "16 characters"),
+        ('[store]\nurl = "nonsense"', "database URL"),
+        ('[log]\nlevel = "loud"', "log.level"),
+    ],
+)
+def test_a_wrong_file_says_what_and_where(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load(write(tmp_path, text), {})
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("AIOPS_INGEST_SERIE_MAX", "1", "did you mean ingest.series_max?"),
+        ("AIOPS_SERVER_PORT", "http", "AIOPS_SERVER_PORT: server.port"),
+        ("AIOPS_TOPOLOGY_DEPENDS_ON", "web=db", "write JSON"),
+    ],
+)
+def test_a_wrong_variable_says_what_and_where(name: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=None) as error:
+        load(None, {name: value})
+    assert said in str(error.value)
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such file"):
+        load(tmp_path / "none.toml", {})
+
+
+def test_open_addresses_need_keys() -> None:
+    with pytest.raises(SettingsError, match="open to other machines"):
+        load(None, {"AIOPS_SERVER_HOST": "0.0.0.0"})
+    assert load(None, {"AIOPS_SERVER_HOST": "0.0.0.0", "AIOPS_SERVER_API_KEYS": KEY}).settings.server.api_keys
+    assert [is_loopback(h) for h in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "example.org")] == [
+        True, True, True, False, False,
+    ]  # fmt: skip
+
+
+def test_secrets_are_not_shown() -> None:
+    url = "postgresql+psycopg://ann:hunter22@db/aiops"
+    loaded = load(None, {"AIOPS_SERVER_API_KEYS": KEY, "AIOPS_STORE_URL": url})
+    shown = repr(loaded) + repr(loaded.rows())
+    assert KEY not in shown
+    assert "hunter22" not in shown
+    assert "ann" in {key: value for key, value, _, _ in loaded.rows()}["store.url"]
+    assert loaded.settings.store_url == url
+
+
+def test_settings_are_frozen_and_every_one_is_explained() -> None:
+    loaded = load(None, {})
+    with pytest.raises(ValidationError):
+        loaded.settings.server.port = 1  # type: ignore[misc]
+    assert all(meaning for _, _, _, meaning in loaded.rows())

@@ -1,0 +1,239 @@
+"""The walk of a sample through the real parts, without HTTP."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from aiops.config import Settings
+from aiops.errors import ConflictError, OverloadError
+from aiops.incidents.incident import State
+from aiops.metrics.remote_write_encode import encode_write_request
+from aiops.metrics.series import canonical, parse_matchers
+from aiops.metrics.write_result import Refusal
+from aiops.service import Service
+from aiops.store.incident_store import Change, Evidence, IncidentFilter, IncidentStore
+from tests.conftest import NOW_S, Clock, MakeService
+
+START_MS = int(1000 * NOW_S) - 3 * 3_600_000
+SERIES = [canonical({"__name__": f"m{k}", "service": "web", "instance": "i1"}) for k in range(6)]
+
+
+def send(service: Service, first: int, count: int, jump: float = 0.0, series: slice = slice(None)) -> None:
+    """`count` samples, 15 s apart, of the six series, from step `first` on."""
+    body = []
+    for k, labels in list(enumerate(SERIES))[series]:
+        values = np.random.default_rng((k, first)).normal(50, 1, count) + jump
+        body.append((labels, [(START_MS + 15_000 * (first + j), float(v)) for j, v in enumerate(values)]))
+    service.ingest_remote_write(encode_write_request(body))
+
+
+def names(service: Service, *states: State) -> list[str]:
+    return [one.name for one in service.incidents(IncidentFilter(states=states), 100, None).items]
+
+
+def test_a_jump_becomes_one_candidate_incident_with_evidence(service: Service) -> None:
+    send(service, 0, 200)
+    assert names(service) == []
+    send(service, 200, 20, jump=500)
+    assert names(service) == ["INC-1"]
+    incident, evidence = service.incident(1)
+    assert incident.state == State.CANDIDATE
+    assert len(incident.alerts) == 6
+    assert incident.entities == ("service=web", "instance=i1")
+    around = evidence[incident.alerts[0].fingerprint]
+    values = [sample["value"] for sample in around]
+    assert min(values) < 60 and max(values) > 500
+    assert "usual level" in incident.title
+
+
+def test_it_recovers_by_itself(service: Service) -> None:
+    send(service, 0, 200)
+    send(service, 200, 20, jump=500)
+    send(service, 220, 100)
+    assert names(service, State.RECOVERED) == ["INC-1"]
+
+
+def test_a_silent_service_is_one_incident_and_its_return_ends_it(service: Service) -> None:
+    send(service, 0, 100)
+    for step in range(100, 130, 5):
+        send(service, step, 5, series=slice(0, 2))
+    (incident,) = service.incidents(IncidentFilter(), 10, None).items
+    assert "4 series of web stopped reporting" in incident.title
+    for step in range(130, 180, 5):
+        send(service, step, 5)
+    assert names(service, State.RECOVERED) == ["INC-1"]
+
+
+def test_a_restart_keeps_incidents_series_and_learning(make_service: MakeService, settings: Settings) -> None:
+    first = make_service(settings)
+    send(first, 0, 200)
+    send(first, 200, 5, jump=500)
+    seen = first.series_info(0).samples_seen
+    first.stop()
+    second = make_service(settings)
+    assert second.series_info(0).samples_seen == seen
+    send(second, 205, 5, jump=500)
+    assert names(second) == ["INC-1"]
+    send(second, 210, 100)
+    assert names(second, State.RECOVERED) == ["INC-1"]
+
+
+def test_a_lost_snapshot_ends_alerts_that_nobody_will_end(make_service: MakeService, settings: Settings) -> None:
+    first = make_service(settings)
+    send(first, 0, 200)
+    send(first, 200, 5, jump=500)
+    first.stop()
+    (settings.server.data_dir / "detector" / "state.bin").write_bytes(b"damaged")
+    second = make_service(settings)
+    assert len(second.table) == 0
+    assert (settings.server.data_dir / "detector" / "state.bin.refused").exists()
+    send(second, 205, 120)
+    assert names(second, State.RECOVERED) == ["INC-1"]
+
+
+def test_decisions_are_stored_and_hold(service: Service) -> None:
+    send(service, 0, 200)
+    send(service, 200, 5, jump=500)
+    assert service.confirm(1, "ann", "seen it").state == State.OPEN
+    with pytest.raises(ConflictError):
+        service.confirm(1, "bob", "")
+    send(service, 205, 100)
+    assert names(service, State.OPEN) == ["INC-1"]
+    assert service.resolve(1, "ann", "restarted", "").state == State.RESOLVED
+    assert [event.who for event in service.store.get(1).timeline][-1] == "ann"
+    send(service, 310, 5, jump=500)
+    assert names(service, State.RESOLVED) == ["INC-1"]
+
+
+def test_json_answers_sample_by_sample(service: Service) -> None:
+    send(service, 0, 200)
+    rows = [
+        {"labels": dict(SERIES[0]), "timestamp": START_MS + 15_000 * 200, "value": 50},
+        {"labels": dict(SERIES[0]), "timestamp": START_MS + 15_000 * 100, "value": 50},
+        {"labels": dict(SERIES[0]), "timestamp": START_MS + 10**10, "value": 50},
+        {"labels": dict(SERIES[0]), "timestamp": 1000, "value": 50},
+        {"labels": {}, "value": 1},
+        {"labels": dict(SERIES[0]), "timestamp": START_MS + 15_000 * 201, "value": None},
+        {"series": "fresh", "timestamp": START_MS, "value": 1},
+    ]
+    outcome = service.ingest_json(json.dumps(rows).encode())
+    said = [(s["status"], (s["refused"] or {}).get("reason")) for s in outcome.samples]
+    assert said == [
+        ("scored", None),
+        ("out_of_order", "out_of_order"),
+        ("refused", "too_far_in_future"),
+        ("refused", "too_old"),
+        ("refused", "bad_labels"),
+        ("not_finite", None),
+        ("warming_up", None),
+    ]
+    assert outcome.result.accepted == 3
+    assert set(outcome.result.refused.values()) == {1}
+    first = outcome.samples[0]
+    assert 0 <= first["score"] < 0.5
+    assert first["lower"] < first["expected"] < first["upper"]
+    assert outcome.samples[6]["score"] is None
+
+
+def test_an_anomalous_sample_names_its_incident(service: Service) -> None:
+    send(service, 0, 200)
+    rows = [
+        {"labels": dict(labels), "timestamp": START_MS + 15_000 * (200 + j), "value": 550}
+        for j in range(6)
+        for labels in SERIES
+    ]
+    samples = service.ingest_json(json.dumps(rows).encode()).samples
+    assert samples[-1]["anomalous"]
+    assert samples[-1]["incident"] == "INC-1"
+    assert max(sample["alert"] for sample in samples) >= 0.5
+    assert samples[-1]["kind"] in ("spike", "level_shift")
+
+
+def test_what_prometheus_sends_twice_is_accepted_twice_and_learned_once(service: Service) -> None:
+    send(service, 0, 50)
+    seen = service.series_info(0).samples_seen
+    body = encode_write_request([(SERIES[0], [(START_MS + 15_000 * 60, 1.0)])])
+    assert dict(service.ingest_remote_write(body).result.refused) == {}
+    assert dict(service.ingest_remote_write(body).result.refused) == {}
+    assert service.series_info(0).samples_seen == seen + 1
+    other = encode_write_request([(SERIES[0], [(START_MS + 15_000 * 60, 2.0)])])
+    assert dict(service.ingest_remote_write(other).result.refused) == {Refusal.CONFLICT: 1}
+
+
+class FailingStore(IncidentStore):
+    """A database that is away for a while."""
+
+    is_away = False
+
+    def save(self, changes: "list[Change]") -> "list":  # type: ignore[type-arg, override]
+        if self.is_away:
+            raise OperationalError("insert", {}, Exception("disk full"))
+        return super().save(changes)
+
+
+def test_no_incident_is_lost_while_the_database_is_away(settings: Settings, clock: Clock, tmp_path: Path) -> None:
+    from aiops.store.database import open_database
+
+    store = FailingStore(open_database(f"sqlite:///{tmp_path / 'x.db'}"))
+    service = Service(settings, store, clock)
+    service.start()
+    try:
+        send(service, 0, 200)
+        store.is_away = True
+        with pytest.raises(OverloadError, match="send this again"):
+            send(service, 200, 5, jump=500)
+        store.is_away = False
+        send(service, 200, 5, jump=500)
+        assert names(service) == ["INC-1"]
+    finally:
+        service.stop()
+
+
+def test_writes_before_the_start_and_after_the_stop_are_put_off(settings: Settings, clock: Clock) -> None:
+    from aiops.store.database import open_database
+
+    settings.server.data_dir.mkdir(parents=True)
+    service = Service(settings, IncidentStore(open_database(settings.store_url)), clock)
+    with pytest.raises(OverloadError):
+        send(service, 0, 1)
+    service.start()
+    send(service, 0, 1)
+    service.stop()
+    with pytest.raises(OverloadError):
+        send(service, 1, 1)
+
+
+def test_series_are_listed_page_by_page(service: Service) -> None:
+    send(service, 0, 30)
+    page, following = service.series(parse_matchers('{service="web"}'), 0, 4)
+    assert [info.series_id for info in page] == [0, 1, 2, 3]
+    assert following == 4
+    rest, end = service.series(parse_matchers('{service="web"}'), 4, 4)
+    assert ([info.series_id for info in rest], end) == ([4, 5], None)
+    assert page[0].interval_s == 15
+    samples = service.series_samples(0, 0, 2**62, 5)
+    assert len(samples) == 5
+    assert samples[-1]["score"] is not None
+
+
+def test_evidence_outlives_the_ring(make_service: MakeService, settings: Settings) -> None:
+    small = settings.model_copy(update={"ingest": settings.ingest.model_copy(update={"recent_samples_max": 600})})
+    service = make_service(small)
+    send(service, 0, 200)
+    for step in range(200, 210):
+        send(service, step, 1, jump=500)
+    send(service, 210, 400)
+    evidence: Evidence = service.incident(1)[1]
+    assert all(any((sample["value"] or 0) > 500 for sample in samples) for samples in evidence.values())
+    assert len(evidence) == 6
+
+
+def test_stored_incidents_are_plain_rows(service: Service) -> None:
+    send(service, 0, 200)
+    send(service, 200, 5, jump=500)
+    with service.store._engine.connect() as connection:
+        assert connection.execute(text("select state from incident")).scalars().all() == ["candidate"]
