@@ -49,7 +49,7 @@ class Gate:
         except Exception:  # outermost loop: a bug answers 500 and is logged, the process stays up
             log.exception("request_failed", request_id=request_id, method=scope["method"], path=scope["path"])
             if not status:
-                response = problem(500, "Internal error", f"this is a bug; the log tells more: request {request_id}")
+                response = problem(500, "Internal error", "this is a bug; the log says more")
                 await response(scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "other")  # the template: ids in paths would be endless
