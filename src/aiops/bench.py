@@ -54,24 +54,29 @@ def bench_engine(series_count: int, seconds: float) -> dict[str, Any]:
 def bench_ingest(samples_per_request: int, seconds: float, data_dir: str) -> dict[str, Any]:
     """Writes to a server with its data in `data_dir` for `seconds` of wall time after an untimed warm-up."""
     command = [sys.executable, "-m", "aiops", "serve", "--port", "0", "--data-dir", data_dir]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout
-        url = server.stdout.readline().split()[-1]
-        with httpx2.Client(base_url=url, timeout=60) as client:
-            _await_ready(client)
-            bodies = _bodies(samples_per_request)
-            for _ in range(FILL_STEPS):
-                _write(client, next(bodies))
-            cpu_started, started, samples = _cpu_s(client), time.perf_counter(), 0
-            while time.perf_counter() - started < seconds:
-                _write(client, next(bodies))
-                samples += samples_per_request
-            wall, cpu = time.perf_counter() - started, _cpu_s(client) - cpu_started
-    finally:
-        server.terminate()
-        server.wait(60)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            samples, wall, cpu = _drive(server, samples_per_request, seconds)
+        finally:
+            server.terminate()
+            server.wait(60)
     return _report(samples, wall, cpu, resource.RUSAGE_CHILDREN)
+
+
+def _drive(server: "subprocess.Popen[str]", samples_per_request: int, seconds: float) -> tuple[int, float, float]:
+    """(samples, wall seconds, CPU seconds of the server) of the timed part."""
+    assert server.stdout
+    url = server.stdout.readline().split()[-1]
+    with httpx2.Client(base_url=url, timeout=60) as client:
+        _await_ready(client)
+        bodies = _bodies(samples_per_request)
+        for _ in range(FILL_STEPS):
+            _write(client, next(bodies))
+        cpu_started, started, samples = _cpu_s(client), time.perf_counter(), 0
+        while time.perf_counter() - started < seconds:
+            _write(client, next(bodies))
+            samples += samples_per_request
+        return samples, time.perf_counter() - started, _cpu_s(client) - cpu_started
 
 
 def _report(samples: int, wall_s: float, cpu_s: float, who: int) -> dict[str, Any]:

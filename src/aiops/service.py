@@ -5,7 +5,6 @@ only after the incidents it changed are stored, so no accepted incident is lost;
 seconds (`snapshot_interval_s`), so a restart forgets at most that much learning.
 """
 
-import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -37,18 +36,13 @@ from aiops.metrics.series import Labels, Matcher, SampleBatch, SeriesTable, disp
 from aiops.metrics.timestamp import iso
 from aiops.metrics.write_result import Refusal, WriteResult
 from aiops.observation import Observation
+from aiops.reply import REFUSED_BY_STATUS, WHY, known, moment, refused_reply, sample_record, score_reply
 from aiops.store.incident_store import Change, Evidence, IncidentFilter, IncidentStore, Page
 
 TICK_MS = 10_000  # of sample time between looks at what is missing, quiet or forgotten
 OUTAGE_SCORE = 0.9  # a whole entity silent: enough for an incident by itself
 SILENCE_SCORE = 0.7  # one series silent: needs support
 log = structlog.get_logger(__name__)
-
-_REFUSED_BY_STATUS = {Status.OUT_OF_ORDER: Refusal.OUT_OF_ORDER, Status.CONFLICT: Refusal.CONFLICT}
-_WHY = {
-    Refusal.OUT_OF_ORDER: "older than the newest sample of its series",
-    Refusal.CONFLICT: "the series has another value at this time already; the first one stays",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,12 +224,12 @@ class Service:
     def _ingest(self, batch: SampleBatch) -> _Ingested:
         batch, kept, refused, first = self._within_time(batch)
         scores = self.engine.ingest(batch)
-        for status, reason in _REFUSED_BY_STATUS.items():
+        for status, reason in REFUSED_BY_STATUS.items():
             late = np.flatnonzero(scores.status == status)
             if len(late):
                 refused[reason] = len(late)
                 labels = self.table.labels(int(batch.rows[late[0]]))
-                first[reason] = f"{display(labels)} at {_moment(int(batch.time_ms[late[0]]))}: {_WHY[reason]}"
+                first[reason] = f"{display(labels)} at {moment(int(batch.time_ms[late[0]]))}: {WHY[reason]}"
         self._remember(batch, scores)
         self._learn_series()
         self._follow(batch, scores)
@@ -267,7 +261,7 @@ class Service:
                 k = int(np.flatnonzero(bad)[0])
                 refused[reason] = int(bad.sum())
                 labels = self.table.labels(int(batch.rows[k]))
-                first[reason] = f"{display(labels)} at {_moment(int(batch.time_ms[k]))}: {why}"
+                first[reason] = f"{display(labels)} at {moment(int(batch.time_ms[k]))}: {why}"
                 kept &= ~bad
         return (
             SampleBatch(batch.rows[kept], batch.time_ms[kept], batch.values[kept], batch.stale[kept]),
@@ -471,81 +465,26 @@ class Service:
         replies = []
         for position, k in enumerate(decoded.index.tolist()):
             if k < 0:
-                replies.append(_refused_reply(*said[position]))
+                replies.append(refused_reply(*said[position]))
                 continue
             head = {
                 "series": display(self.table.labels(int(decoded.batch.rows[k]))),
-                "timestamp": _moment(int(decoded.batch.time_ms[k])),
+                "timestamp": moment(int(decoded.batch.time_ms[k])),
                 "value": known(decoded.batch.values[k]),
             }
             if not taken.kept[k]:
                 is_future = decoded.batch.time_ms[k] > self.settings.ingest.timestamp_min_ms
                 reason = Refusal.TOO_FAR_IN_FUTURE if is_future else Refusal.TOO_OLD
-                replies.append(head | _refused_reply(reason, taken.first[reason]))
+                replies.append(head | refused_reply(reason, taken.first[reason]))
             else:
-                replies.append(head | self._score_reply(taken.scores, int(place[k]), int(taken.rows[place[k]])))
+                fingerprint = self._alert_of_row.get(int(taken.rows[place[k]]))
+                incident = self._grouper.incident_of(fingerprint) if fingerprint else None
+                replies.append(head | score_reply(taken.scores, int(place[k]), incident.name if incident else None))
         return replies
-
-    def _score_reply(self, scores: Scores, k: int, row: int) -> dict[str, Any]:
-        status = Status(int(scores.status[k]))
-        reason = _REFUSED_BY_STATUS.get(status)
-        fingerprint = self._alert_of_row.get(row)
-        incident = self._grouper.incident_of(fingerprint) if fingerprint else None
-        return {
-            "score": known(scores.score[k], 4),
-            "expected": known(scores.expected[k]),
-            "lower": known(scores.lower[k]),
-            "upper": known(scores.upper[k]),
-            "anomalous": bool(scores.anomalous[k]),
-            "alert": round(float(scores.alert[k]), 4),
-            "kind": kind_name(int(scores.kind[k])),
-            "incident": incident.name if incident else None,
-            "status": status.name.lower(),
-            "refused": {"reason": reason.value, "detail": _WHY[reason]} if reason else None,
-        }
-
-
-def kind_name(kind: int) -> str | None:
-    """`spike`; None where nothing is strange."""
-    return Kind(kind).name.lower() if kind else None
-
-
-def known(value: float, digits: int | None = None) -> float | None:
-    """The number, None where it is NaN or infinite (JSON has no word for these)."""
-    number = float(value)
-    if not math.isfinite(number):
-        return None
-    return number if digits is None else round(number, digits)
-
-
-def sample_record(record: Any) -> dict[str, Any]:
-    """One remembered sample as the API shows it."""
-    return {
-        "timestamp": _moment(int(record["time_ms"])),
-        "value": known(record["value"]),
-        "score": known(record["score"], 4),
-        "expected": known(record["expected"]),
-        "lower": known(record["lower"]),
-        "upper": known(record["upper"]),
-        "anomalous": bool(record["anomalous"]),
-        "kind": kind_name(int(record["kind"])),
-    }
-
-
-def _refused_reply(reason: Refusal, sentence: str) -> dict[str, Any]:
-    nothing = dict.fromkeys(("score", "expected", "lower", "upper", "kind", "incident"))
-    return {**nothing, "anomalous": False, "alert": 0.0, "status": "refused"} | {
-        "refused": {"reason": reason.value, "detail": sentence}
-    }
 
 
 def _late(scores: Scores) -> int:
-    return int(np.isin(scores.status, list(_REFUSED_BY_STATUS)).sum())
-
-
-def _moment(time_ms: int) -> str:
-    """ISO 8601, or the bare number where no calendar reaches."""
-    return iso(time_ms) if abs(time_ms) < 253_370_764_800_000 else str(time_ms)
+    return int(np.isin(scores.status, list(REFUSED_BY_STATUS)).sum())
 
 
 def _missing_alert(outage: Silence, now_ms: int) -> Alert:

@@ -82,11 +82,11 @@ def write_table(table: SampleTable, scored: Mapping[str, NDArray[Any]], out: Pat
     if out and out.suffix == ".parquet":
         pa.parquet.write_table(result, out)
         return
-    options = pa.csv.WriteOptions(quoting_style="needed", quoting_header="needed")
-    if out:
-        pa.csv.write_csv(result, out, options)
-    else:
-        pa.csv.write_csv(result, sys.stdout.buffer, options)
+    target = out or sys.stdout.buffer
+    try:
+        pa.csv.write_csv(result, target, pa.csv.WriteOptions(quoting_style="none", quoting_header="none"))
+    except pa.ArrowInvalid:  # some text holds a comma, a quote or a line break
+        pa.csv.write_csv(result, target, pa.csv.WriteOptions(quoting_style="needed", quoting_header="needed"))
 
 
 def _read_csv(

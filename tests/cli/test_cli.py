@@ -1,0 +1,155 @@
+"""The command line: files in and out, exit codes, sentences instead of tracebacks."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from aiops.cli import app
+
+HEADER = "timestamp,value,score,expected,lower,upper,anomalous,alert,kind"
+
+
+def run(*arguments: str, input: bytes | None = None) -> "subprocess.CompletedProcess[str]":
+    result = CliRunner().invoke(app, list(arguments), input=input)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+
+
+def metric(n: int = 400, seed: int = 1) -> pa.Table:
+    values = np.random.default_rng(seed).normal(50, 1, n)
+    values[-50:] += 500
+    times = np.datetime64("2026-01-01T00:00:00") + np.arange(n) * np.timedelta64(300, "s")
+    return pa.table({"timestamp": [str(t).replace("T", " ") for t in times], "value": values})
+
+
+def write_csv(tmp_path: Path, name: str = "metric.csv", table: pa.Table | None = None) -> Path:
+    path = tmp_path / name
+    pa.csv.write_csv(table or metric(), path, pa.csv.WriteOptions(quoting_style="none"))
+    return path
+
+
+def test_a_file_is_scored_row_by_row_in_its_order(tmp_path: Path) -> None:
+    source, out = write_csv(tmp_path), tmp_path / "scored.csv"
+    assert run("score", str(source), "--out", str(out)).returncode == 0
+    lines = out.read_text().splitlines()
+    assert lines[0] == HEADER
+    assert len(lines) == 401
+    scored = pa.csv.read_csv(out)
+    assert [str(t) for t in scored["timestamp"].to_pylist()] == metric()["timestamp"].to_pylist()
+    assert scored["score"].null_count == 20
+    alerts = np.array(scored["alert"].to_pylist())
+    assert (alerts[:350] > 0).sum() <= 2
+    assert (alerts[350:352] >= 0.5).any()
+    assert set(scored["anomalous"].to_pylist()) == {0, 1}
+    kinds = scored["kind"].to_pylist()
+    assert any(kind in ("spike", "level_shift") for kind in kinds[350:])
+
+
+def test_several_files_go_to_a_folder_under_their_names(tmp_path: Path) -> None:
+    one = write_csv(tmp_path, "one.csv")
+    two = tmp_path / "two.parquet"
+    pq.write_table(metric(seed=2).append_column("label", [[0] * 400]), two)
+    assert run("score", str(one), str(two), "--out", str(tmp_path / "scored")).returncode == 0
+    assert (tmp_path / "scored" / "one.csv").exists()
+    scored = pq.read_table(tmp_path / "scored" / "two.parquet")
+    assert scored.column_names == [*HEADER.split(","), "label"]
+    assert scored.num_rows == 400
+
+
+def test_series_in_one_file_are_scored_apart(tmp_path: Path) -> None:
+    both = pa.concat_tables([metric(seed=k).append_column("host", [[host] * 400]) for k, host in enumerate("ab")])
+    order = np.argsort(np.tile(np.arange(400), 2), kind="stable")
+    source, out = write_csv(tmp_path, "both.csv", both.take(order)), tmp_path / "out.csv"
+    assert run("score", str(source), "--out", str(out)).returncode == 0
+    scored = pa.csv.read_csv(out)
+    alone = tmp_path / "alone.csv"
+    run("score", str(write_csv(tmp_path, "a.csv", metric(seed=0))), "--out", str(alone))
+    first = scored.filter(pa.compute.equal(scored["host"], "a"))
+    assert first["score"].to_pylist() == pa.csv.read_csv(alone)["score"].to_pylist()
+
+
+def test_pipes_in_and_out(tmp_path: Path) -> None:
+    source = write_csv(tmp_path)
+    command = [sys.executable, "-m", "aiops", "score", "-"]
+    done = subprocess.run(command, input=source.read_bytes(), capture_output=True, timeout=120, check=True)
+    assert pa.csv.read_csv(io.BytesIO(done.stdout)).num_rows == 400
+
+
+def test_a_bad_row_stops_with_its_place_or_is_skipped_on_request(tmp_path: Path) -> None:
+    source = tmp_path / "bad.csv"
+    source.write_text("timestamp,value\n" + "".join(f"{60 * k},{k % 7}\n" for k in range(1, 50)) + "noon,3\n3600,4\n")
+    failed = run("score", str(source), "--out", str(tmp_path / "o.csv"))
+    assert failed.returncode == 2
+    assert "row 51, column 'timestamp': 'noon'" in failed.stderr.replace("\n", " ")
+    assert not (tmp_path / "o.csv").exists()
+    done = run("score", str(source), "--out", str(tmp_path / "o.csv"), "--skip-bad-rows")
+    assert done.returncode == 0
+    assert "noon" in done.stderr
+    lines = (tmp_path / "o.csv").read_text().splitlines()
+    assert lines[50] == "noon,3,,,,,0,,"
+    assert not lines[51].startswith("3600,4,,")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["none.csv", "--out", "x.csv"], "no such file"),
+        (["a.csv"], "--out"),
+        (["a.csv", "sub/a.csv", "--out", "scored"], "same name"),
+        (["a.csv", "--out", "a.csv", "--label", "zone"], "no column 'zone'"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_and_exit_code_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_csv(tmp_path, "a.csv")
+    done = run("score", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_config_shows_values_and_where_they_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AIOPS_SERVER_PORT", "9999")
+    monkeypatch.setenv("COLUMNS", "300")
+    done = run("config")
+    assert "9999" in done.stdout
+    assert "AIOPS_SERVER_PORT" in done.stdout
+    monkeypatch.setenv("AIOPS_SERVER_PROT", "1")
+    assert "did you mean server.port" in run("config").stderr.replace("\n", " ")
+
+
+def test_bench_prints_one_json_object() -> None:
+    done = run("bench", "engine", "--series", "50", "--seconds", "0.2")
+    figures = json.loads(done.stdout)
+    assert set(figures) == {
+        "samples", "seconds", "cpu_seconds", "samples_per_s", "samples_per_cpu_s", "bytes_per_series", "peak_rss_bytes",
+    }  # fmt: skip
+    assert figures["samples"] > 0
+
+
+def test_bench_ingest_drives_a_real_server() -> None:
+    done = run("bench", "ingest", "--samples-per-request", "50", "--seconds", "0.5")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["samples"] > 0
+
+
+def test_the_demonstration_ends_with_one_line_of_figures() -> None:
+    done = run("demo", "--json", "--days", "6", "--seed", "2")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert set(figures) == {"faults_injected", "faults_found", "false_incidents", "simulated_days", "median_delay_s"}
+    assert figures["simulated_days"] == 6
+    assert figures["faults_injected"] == 5
+    assert figures["faults_found"] >= 3

@@ -1,0 +1,47 @@
+"""Runs what the README shows, as a reader would: serve, curl and compare the answer, score a file.
+
+`python tests/readme.py` from the root of a set-up checkout. `make demo` and `make test` are run by themselves.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.processes import running_aiops
+
+ROOT = Path(__file__).parents[1]
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+
+
+def main() -> None:
+    shell = "\n".join(blocks("sh"))
+    curls = re.findall(r"curl -s (?:[^\\\n]|\\\n|\\.)*", shell)
+    assert len(curls) == 2, curls
+    (answer,) = blocks("json")
+    with tempfile.TemporaryDirectory() as folder, running_aiops(Path(folder)) as (url, _):
+        said = [run(curl.replace("http://127.0.0.1:8080", url)) for curl in curls]
+        assert json.loads(said[0]) == json.loads(answer), said[0]
+        assert json.loads(said[1]) == {"items": [], "next_cursor": None}, said[1]
+        Path(folder, "metric.csv").write_text(
+            "timestamp,value\n" + "".join(f"{60 * k},{k % 5}\n" for k in range(1, 99))
+        )
+        score = next(line for line in shell.splitlines() if " score " in line)
+        run(score.replace(".venv/bin", str(ROOT / ".venv" / "bin")), cwd=folder)
+        lines = Path(folder, "scored.csv").read_text().splitlines()
+        assert len(lines) == 99, len(lines)
+    sys.stdout.write(f"README: {len(curls)} requests and one file answered as shown\n")
+
+
+def run(command: str, cwd: str | None = None) -> str:
+    return subprocess.run(command, shell=True, cwd=cwd, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+if __name__ == "__main__":
+    main()
