@@ -1,5 +1,7 @@
 """Real processes for tests: started on free loopback ports, waited for, and stopped by handle."""
 
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -54,3 +56,27 @@ def running_aiops(data_dir: Path, *options: str) -> Iterator[tuple[str, subproce
     data_dir.mkdir(parents=True, exist_ok=True)
     with running([*command, *options], f"{url}/readyz", data_dir / "log.txt") as process:
         yield url, process
+
+
+@contextmanager
+def running_postgres(folder: Path) -> Iterator[str]:
+    """A private PostgreSQL cluster in `folder`, gone afterwards: the SQLAlchemy URL of an empty database."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+    port, data = free_port(), folder / "cluster"
+    prefix: list[str] = []
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        shutil.chown(folder, "postgres")
+        prefix = ["runuser", "-u", "postgres", "--"]
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+
+    def call(program: str, *arguments: str) -> None:
+        with (folder.parent / "postgres.log").open("ab") as log:
+            command = [*prefix, str(programs / program), *arguments]
+            subprocess.run(command, check=True, timeout=60, stdout=log, stderr=log, cwd="/")
+
+    call("initdb", "-D", str(data), "-U", "aiops", "--auth=trust", "--encoding=UTF8")
+    call("pg_ctl", "-D", str(data), "-o", options, "-w", "-l", str(folder / "server.log"), "start")
+    try:
+        yield f"postgresql+psycopg://aiops@127.0.0.1:{port}/postgres"
+    finally:
+        call("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")

@@ -1,6 +1,6 @@
-"""One contract for every database. SQLite always; PostgreSQL where AIOPS_TEST_POSTGRES_URL names an empty one."""
+"""One contract for every database: SQLite always, a real PostgreSQL among the interop tests."""
 
-import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,19 @@ from aiops.store.database import open_database, upgrade
 from aiops.store.incident_store import Change, IncidentFilter, IncidentStore
 from aiops.store.schema import metadata
 from tests.incidents.test_incident import alert
+from tests.processes import running_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    if not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        pytest.skip("PostgreSQL is not installed")
+    with tempfile.TemporaryDirectory(prefix="aiops-postgres-") as folder:  # short: a socket lies in it
+        Path(folder).chmod(0o755)
+        home = Path(folder) / "home"
+        home.mkdir()
+        with running_postgres(home) as url:
+            yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.interop)])
@@ -22,10 +35,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IncidentSt
     if request.param == "sqlite":
         engine = open_database(f"sqlite:///{tmp_path / 'aiops.db'}")
     else:
-        url = os.environ.get("AIOPS_TEST_POSTGRES_URL")
-        if not url:
-            pytest.skip("AIOPS_TEST_POSTGRES_URL is not set")
-        engine = open_database(url)
+        engine = open_database(request.getfixturevalue("postgres_url"))
         with engine.begin() as connection:
             for table in reversed(metadata.sorted_tables):
                 connection.execute(table.delete())
