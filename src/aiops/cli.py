@@ -90,7 +90,7 @@ def config(config: ConfigOption = None) -> None:
 
 @app.command()
 def score(
-    files: Annotated[list[Path], typer.Argument(help="CSV or Parquet; - is CSV from standard input")],
+    files: Annotated[list[Path], typer.Argument(help="CSV, Parquet, or folders of them; - is CSV from standard input")],
     to: Annotated[Path | None, typer.Option("--out", help="file, or folder for several; - is standard output")] = None,
     label: Annotated[list[str] | None, typer.Option(help="column that tells series apart; may be repeated")] = None,
     skip_bad_rows: Annotated[bool, typer.Option(help="score the rest; bad rows keep empty scores")] = False,
@@ -100,22 +100,22 @@ def score(
 
     Adds score, expected, lower, upper, anomalous, alert and kind to every row; other columns pass through.
     """
-    from aiops.score import destinations, score_file
+    from aiops.score import plan, score_file
 
     with _errors_told():
         warm_up = load(config, os.environ).settings.detection.warm_up_samples
-        places = destinations(files, to)
+        pairs = plan(files, to)
         rows = 0
         with _progress(MofNCompleteColumn()) as progress:
-            task = progress.add_task("scoring", total=len(files))
-            for source, place in zip(files, places, strict=True):
+            task = progress.add_task("scoring", total=len(pairs))
+            for source, place in pairs:
                 table = score_file(source, place, label or (), skip_bad_rows, warm_up)
                 rows += len(table.values)
                 for complaint in table.complaints:
                     err.print(f"skipped: {complaint}", highlight=False, soft_wrap=True)
                 progress.advance(task)
-        if places != [None]:
-            err.print(f"{rows} rows of {len(files)} file{'s' * (len(files) > 1)} scored", highlight=False)
+        if pairs[0][1] is not None:
+            err.print(f"{rows} rows of {len(pairs)} file{'s' * (len(pairs) > 1)} scored", highlight=False)
 
 
 @app.command()

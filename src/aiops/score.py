@@ -15,23 +15,37 @@ STDIN = Path("-")
 _KIND_NAMES = np.array([None, *(kind.name.lower() for kind in Kind if kind)], object)
 
 
-def destinations(files: Sequence[Path], out: Path | None) -> list[Path | None]:
-    """Where each file's scores go; None = standard output. Raises TableError where two would be one file."""
+def plan(inputs: Sequence[Path], out: Path | None) -> list[tuple[Path, Path | None]]:
+    """Each file and where its scores go; None = standard output. A folder stands for all CSV and Parquet files in it,
+    whose scores keep their places below `out`. Raises TableError where two would be one file."""
     if out is None:
-        if list(files) != [STDIN]:
+        if list(inputs) != [STDIN]:
             raise TableError("say where the scores go: --out FILE, or --out FOLDER for several files")
-        return [None]
-    is_folder = len(files) > 1 or out.is_dir() or str(out).endswith("/")
-    if not is_folder:
-        return [None if out == STDIN else out]
-    if STDIN in files:
+        return [(STDIN, None)]
+    found = [(file, name) for given in inputs for file, name in _files(given)]
+    if len(inputs) == 1 and not inputs[0].is_dir() and not out.is_dir() and not str(out).endswith("/"):
+        pairs: list[tuple[Path, Path | None]] = [(inputs[0], None if out == STDIN else out)]
+    elif STDIN in inputs:
         raise TableError("standard input has no file name: score it by itself")
-    places: list[Path | None] = [out / file.name for file in files]
+    else:
+        pairs = [(file, out / name) for file, name in found]
+    places = [place for _, place in pairs]
     if len(set(places)) < len(places):
         raise TableError(f"two files have the same name; score them into different folders than {out}")
-    if same := [file for file, place in zip(files, places, strict=True) if place and file.resolve() == place.resolve()]:
-        raise TableError(f"{same[0]} would be overwritten by its own scores; choose another --out")
-    return places
+    for file, place in pairs:
+        if place and file.resolve() == place.resolve():
+            raise TableError(f"{file} would be overwritten by its own scores; choose another --out")
+    return pairs
+
+
+def _files(given: Path) -> list[tuple[Path, Path]]:
+    """(file, its name below the output folder)."""
+    if not given.is_dir():
+        return [(given, Path(given.name))]
+    files = sorted(path for path in given.rglob("*") if path.suffix in (".csv", ".parquet"))
+    if not files:
+        raise TableError(f"{given}: no CSV or Parquet file in this folder")
+    return [(file, file.relative_to(given)) for file in files]
 
 
 def score_file(

@@ -65,6 +65,19 @@ def test_several_files_go_to_a_folder_under_their_names(tmp_path: Path) -> None:
     assert scored.num_rows == 400
 
 
+def test_a_folder_keeps_its_tree(tmp_path: Path) -> None:
+    for name in ("x/same.csv", "y/same.csv"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True)
+        write_csv(tmp_path / "in", name)
+    assert run("score", str(tmp_path / "in"), "--out", str(tmp_path / "out")).returncode == 0
+    assert {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.csv")} == {
+        "x/same.csv",
+        "y/same.csv",
+    }
+    (tmp_path / "none").mkdir()
+    assert "no CSV" in run("score", str(tmp_path / "none"), "--out", str(tmp_path / "out")).stderr
+
+
 def test_series_in_one_file_are_scored_apart(tmp_path: Path) -> None:
     both = pa.concat_tables([metric(seed=k).append_column("host", [[host] * 400]) for k, host in enumerate("ab")])
     order = np.argsort(np.tile(np.arange(400), 2), kind="stable")
@@ -105,7 +118,8 @@ def test_a_bad_row_stops_with_its_place_or_is_skipped_on_request(tmp_path: Path)
         (["none.csv", "--out", "x.csv"], "no such file"),
         (["a.csv"], "--out"),
         (["a.csv", "sub/a.csv", "--out", "scored"], "same name"),
-        (["a.csv", "--out", "a.csv", "--label", "zone"], "no column 'zone'"),
+        (["a.csv", "--out", "b.csv", "--label", "zone"], "no column 'zone'"),
+        (["a.csv", "--out", "a.csv"], "overwritten"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_and_exit_code_two(
