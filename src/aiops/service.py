@@ -127,6 +127,7 @@ class Service:
 
     def start(self) -> None:
         """Takes up where the last run stood, compiles what is compiled, and begins to save snapshots."""
+        log.info("starting", note="the first start of an installation compiles for about half a minute")
         self.engine.compile()
         scratch = RemoteWriteDecoder(SeriesTable(1), self._limits)
         scratch.decode(encode_write_request([((("__name__", "a"),), [(0, 0.0)])]))

@@ -188,7 +188,9 @@ def _add_incidents(app: FastAPI, service: Service) -> None:
 def _add_series(app: FastAPI, service: Service) -> None:
     @app.get("/v1/series", tags=["series"], response_model=shapes.SeriesPage, responses={400: _PROBLEMS[400]})
     def list_series(
-        match: Annotated[str, Query(description='selector, e.g. up{job="node",instance=~"db.*"}')] = "",
+        match: Annotated[
+            str, Query(description='selector, e.g. up{job="node",instance=~"db.*"}', max_length=2000)
+        ] = "",
         limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 100,
         cursor: str | None = None,
     ) -> shapes.SeriesPage:

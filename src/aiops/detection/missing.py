@@ -101,24 +101,27 @@ class MissingWatch:
         fresh: NDArray[np.bool_],
         relevant: NDArray[np.bool_],
     ) -> list[Silence]:
-        found: list[Silence] = []
         entity = self._entity[: len(silent)]
-        for number in np.unique(entity[fresh]):
-            if number < 0:
-                rows = np.flatnonzero(fresh & (entity < 0) & ~ended)
-                found += [self._silence(rows[k : k + 1], is_entity=False) for k in range(len(rows))]
-                continue
-            member = entity == number
-            total, silent_count = int((member & relevant).sum()), int((member & silent).sum())
-            if silent_count == total and (member & silent & ~ended).sum() == 0:
+
+        def count(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+            """Rows of the mask per entity; those of no entity are counted last."""
+            return np.bincount(entity[mask] % (len(self._entity_number) + 1), minlength=len(self._entity_number) + 1)
+
+        total, silent_count = count(relevant), count(silent)
+        surprising, earlier = count(silent & ~ended), count(silent & ~fresh)
+        fresh_rows = np.flatnonzero(fresh)
+        fresh_rows = fresh_rows[np.argsort(entity[fresh_rows], kind="stable")]
+        found: list[Silence] = []
+        for rows in np.split(fresh_rows, np.flatnonzero(np.diff(entity[fresh_rows])) + 1):
+            number = int(entity[rows[0]])
+            half = ENTITY_SHARE_MIN * total[number]
+            if number >= 0 and silent_count[number] == total[number] and surprising[number] == 0:
                 continue  # all of it ended on purpose
-            if total > 1 and silent_count >= ENTITY_SHARE_MIN * total:
-                already = (member & silent & ~fresh).sum() >= ENTITY_SHARE_MIN * total
-                if not already:
-                    found.append(self._silence(np.flatnonzero(member & fresh), is_entity=True))
+            if number >= 0 and total[number] > 1 and silent_count[number] >= half:
+                if earlier[number] < half:
+                    found.append(self._silence(rows, is_entity=True))
             else:
-                rows = np.flatnonzero(member & fresh & ~ended)
-                found += [self._silence(rows[k : k + 1], is_entity=False) for k in range(len(rows))]
+                found += [self._silence(rows[k : k + 1], is_entity=False) for k in np.flatnonzero(~ended[rows])]
         return found
 
     def _silence(self, rows: NDArray[np.int64], is_entity: bool) -> Silence:
