@@ -8,20 +8,28 @@ which is all the detectors need, so rows are copied in small blocks and ingest i
 import json
 import os
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from aiops.detection import state as S
 from aiops.detection.state import State
 from aiops.errors import SnapshotError
-from aiops.metrics.series import SeriesTable
+from aiops.metrics.series import Labels, SeriesTable
 
 BLOCK_ROWS = 2048  # about 7 MB: a few milliseconds under the lock
 MAGIC = "aiops-detector-state"
+
+
+class _Line(msgspec.Struct):
+    """One line of series.jsonl."""
+
+    labels: Labels
+    counter: bool
 
 
 class Snapshots:
@@ -40,7 +48,7 @@ class Snapshots:
             fresh = [(table.labels(row), bool(table.is_counter[row])) for row in range(self._labels_written, count)]
         with self._labels_path.open("ab" if self._labels_written else "wb") as file:
             for labels, is_counter in fresh:
-                file.write(msgspec.json.encode({"labels": labels, "counter": is_counter}) + b"\n")
+                file.write(msgspec.json.encode(_Line(labels, is_counter)) + b"\n")
             file.flush()
             os.fsync(file.fileno())
         self._labels_written = count
@@ -76,20 +84,10 @@ class Snapshots:
             count = int(header["series"])
             if count > table.series_max:
                 raise SnapshotError(f"{self._state_path} holds {count} series: raise series_max = {table.series_max}")
-            self._restore_labels(table, count)
-            checksum = 0
-            for start in range(0, count, BLOCK_ROWS):
-                stop = min(start + BLOCK_ROWS, count)
-                head_bytes, body_bytes = (stop - start) * S.HEAD_SIZE * 8, (stop - start) * S.BODY_SIZE * 4
-                block = file.read(head_bytes + body_bytes)
-                if len(block) != head_bytes + body_bytes:
-                    raise SnapshotError(f"{self._state_path} ends early, at series {start} of {count}")
-                checksum = zlib.crc32(block, checksum)
-                head, body = np.frombuffer(block[:head_bytes]), np.frombuffer(block[head_bytes:], np.float32)
-                state.head[start:stop] = head.reshape(-1, S.HEAD_SIZE)
-                state.body[start:stop] = body.reshape(-1, S.BODY_SIZE)
-            if file.read() != checksum.to_bytes(4, "little"):
-                raise SnapshotError(f"{self._state_path}: the checksum does not match")
+            with ThreadPoolExecutor(1) as thread:  # reading numbers needs no Python lock, reading labels does
+                numbers = thread.submit(self._restore_state, file, state, count)
+                self._restore_labels(table, count)
+                numbers.result()
         return int(header["newest_ms"])
 
     def set_aside(self) -> None:
@@ -99,18 +97,28 @@ class Snapshots:
                 path.replace(path.with_suffix(path.suffix + ".refused"))
         self._labels_written = 0
 
+    def _restore_state(self, file: BufferedReader, state: State, count: int) -> None:
+        checksum = 0
+        for start in range(0, count, BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, count)
+            for rows in (state.head[start:stop], state.body[start:stop]):
+                place = memoryview(rows).cast("B")  # type: ignore[arg-type]
+                if file.readinto(place) != len(place):
+                    raise SnapshotError(f"{self._state_path} ends early, at series {start} of {count}")
+                checksum = zlib.crc32(place, checksum)
+        if file.read() != checksum.to_bytes(4, "little"):
+            raise SnapshotError(f"{self._state_path}: the checksum does not match")
+
     def _restore_labels(self, table: SeriesTable, count: int) -> None:
-        size = 0
+        size, decoder = 0, msgspec.json.Decoder(_Line)
         with self._labels_path.open("rb") as file:
             for row in range(count):
                 line = file.readline()
                 try:
-                    entry = msgspec.json.decode(line)
-                    labels = tuple((str(name), str(value)) for name, value in entry["labels"])
-                    is_counter = bool(entry["counter"])
-                except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+                    entry = decoder.decode(line)
+                except msgspec.DecodeError:
                     raise SnapshotError(f"{self._labels_path}: line {row + 1} of {count} cannot be read") from None
-                if table.row(labels, is_counter) != row:
+                if table.row(entry.labels, entry.counter) != row:
                     raise SnapshotError(f"{self._labels_path}: line {row + 1} repeats a series")
                 size += len(line)
         with self._labels_path.open("r+b") as file:

@@ -97,9 +97,9 @@ class Grouper:
 
     def known(self, labels: Labels) -> None:
         """A series exists: it may alert by chance."""
-        entities = entities_of(labels, self._settings.entity_labels)
-        self._population.update(entities)
-        self._population_of_value.update({value for _, value in entities})
+        for entity in entities_of(labels, self._settings.entity_labels):
+            self._population[entity] += 1
+            self._population_of_value[entity[1]] += 1
 
     def restore(self, incidents: Iterable[Incident]) -> None:
         """Takes up incidents of an earlier run, oldest first."""
