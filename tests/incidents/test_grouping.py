@@ -84,6 +84,20 @@ def test_variants_of_one_metric_do_not_support_each_other() -> None:
     assert desk.told == {}
 
 
+def test_what_alerts_at_the_same_hour_every_day_is_no_incident_from_the_third_day_on() -> None:
+    desk = Desk()
+    day = 24 * 60 * MINUTE
+    for number in range(5):
+        one = alert(score=0.95, time_ms=1000 + number * day + (number % 2) * 10 * MINUTE)
+        desk.see(one)
+        desk.grouper.ended(one.fingerprint, one.time_ms + MINUTE)
+        desk.pass_time(one.time_ms + 30 * MINUTE)
+        desk.pass_time(one.time_ms + 120 * MINUTE)
+    assert len(desk.told) == 2
+    desk.see(alert(score=0.95, time_ms=1000 + 5 * day + 180 * MINUTE))
+    assert len(desk.told) == 3
+
+
 def test_states_that_were_seen_before_do_not_support() -> None:
     desk = Desk()
     desk.see(alert("m1", is_novel=False), alert("m2", is_novel=False))

@@ -26,6 +26,7 @@ class Alert:
     count: int = 1  # onsets
     series_count: int = 1  # more than one: an entity fell silent as a whole
     is_novel: bool = True  # False: this series has been in such a state before
+    is_habitual: bool = False  # this series alerts at this time of day, day after day
     is_persistent: bool = False
     ended_ms: int | None = None
 
@@ -48,6 +49,7 @@ class Alert:
             last_ms=max(self.last_ms, later.time_ms),
             count=self.count + 1,
             is_novel=self.is_novel or later.is_novel,
+            is_habitual=self.is_habitual and later.is_habitual,
             series_count=max(self.series_count, later.series_count),
             ended_ms=None,
         )

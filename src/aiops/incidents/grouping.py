@@ -6,11 +6,14 @@ one of three things speaks against chance: one alert is very strange by itself (
 (`persist_s` of the detector); or so many different metrics of few series alert together that a Poisson count of chance
 alerts reaches that number with a probability below `chance_max`. Held-back sets that get no support are forgotten.
 
+A series that alerted at this time of day on two earlier days of the last eight has a habit (a nightly job, a backup):
+its alert is shown where it belongs, but is no evidence.
+
 Time is the time of the samples, never the clock, so a replay groups as the live stream did.
 """
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +24,8 @@ from aiops.incidents.severity import Severity, severity
 from aiops.metrics.series import Labels
 
 Entity = tuple[str, str]
+DAY_MS = 86_400_000
+HABIT_DAYS, HABIT_COUNT, HABIT_SLACK_MS = 8, 2, 15 * 60_000
 HOPS = 2  # neighbours of neighbours: a slow database is felt two services up
 
 
@@ -91,6 +96,7 @@ class Grouper:
         self._groups: dict[int, Group] = {}  # by id(): order of appearance
         self._by_incident: dict[int, Group] = {}
         self._changed: dict[int, Group] = {}
+        self._onsets: dict[str, deque[int]] = {}  # fingerprint -> times of its latest onsets
         self._dismissed: dict[str, tuple[int, float]] = {}  # fingerprint -> quiet until, peak score
         self._set_aside: list[Group] = []  # beyond active_max: told a last time, then out of sight
         self.suppressed_count = 0
@@ -128,7 +134,10 @@ class Grouper:
             if alert.time_ms < quiet_until and alert.score < peak + 0.1:
                 self.suppressed_count += 1
                 continue
-            self._place(replace(alert, peak_score=max(alert.score, alert.peak_score), last_ms=alert.time_ms), now_ms)
+            peak_score = max(alert.score, alert.peak_score)
+            is_habitual = self._is_habit(alert)
+            alert = replace(alert, peak_score=peak_score, last_ms=alert.time_ms, is_habitual=is_habitual)
+            self._place(alert, now_ms)
 
     def persisted(self, fingerprint: str, kind: str, now_ms: int) -> None:
         """The anomaly of this series has lasted."""
@@ -186,7 +195,19 @@ class Grouper:
             self._age(group, now_ms)
         self._dismissed = {key: entry for key, entry in self._dismissed.items() if entry[0] > now_ms}
 
-    # what follows is private: relation, evidence, age
+    # what follows is private: habit, relation, evidence, age
+
+    def _is_habit(self, alert: Alert) -> bool:
+        """Whether this series alerted at this time of day on HABIT_COUNT earlier days; remembers the onset."""
+        onsets = self._onsets.setdefault(alert.fingerprint, deque(maxlen=4 * HABIT_DAYS))
+        days = set()
+        for earlier in onsets:
+            days_ago = round((alert.time_ms - earlier) / DAY_MS)
+            is_same_time = abs(alert.time_ms - earlier - days_ago * DAY_MS) <= HABIT_SLACK_MS
+            if 1 <= days_ago <= HABIT_DAYS and is_same_time:
+                days.add(days_ago)
+        onsets.append(alert.time_ms)
+        return len(days) >= HABIT_COUNT
 
     def _place(self, alert: Alert, now_ms: int) -> None:
         group = self._related(alert, now_ms) or Group()
@@ -275,14 +296,17 @@ class Grouper:
     def _evidence(self, group: Group, now_ms: int) -> str:
         """Why this is no chance, in words; empty while it may be."""
         settings = self._settings
-        strongest = max(group.alerts.values(), key=lambda alert: alert.peak_score)
+        alerts = [alert for alert in group.alerts.values() if not alert.is_habitual]
+        if not alerts:
+            return ""
+        strongest = max(alerts, key=lambda alert: alert.peak_score)
         if strongest.peak_score >= settings.solo_score:
             return f"one alert is strange enough by itself (score {strongest.peak_score:.2f})"
-        lasting = next((alert for alert in group.alerts.values() if alert.is_persistent), None)
+        lasting = next((alert for alert in alerts if alert.is_persistent), None)
         if lasting:
             return f"{lasting.name or 'an anomaly'} stays away from its usual course"
         since = now_ms - 1000 * settings.corroborate_s
-        fresh = [alert for alert in group.alerts.values() if alert.last_ms >= since and alert.is_novel]
+        fresh = [alert for alert in alerts if alert.last_ms >= since and alert.is_novel]
         by_entity: dict[Entity, list[Alert]] = {}
         for alert in fresh:
             for entity in entities_of(alert.labels, settings.entity_labels):
