@@ -14,7 +14,7 @@ FLOORS = (
     ("errors", "config", "log"),
     ("metrics", "simulator"),
     ("detection", "incidents", "store"),
-    ("observation", "reply", "service", "score"),
+    ("observation", "reply", "finding", "service", "score"),
     ("api", "bench", "demo"),
     ("cli", "__main__"),
 )
@@ -24,6 +24,7 @@ NEIGHBOURS = {  # rooms of one floor that may know each other, and how
     ("store", "incidents"),
     ("service", "observation"),
     ("service", "reply"),
+    ("service", "finding"),
     ("demo", "api"),
     ("demo", "bench"),
     ("__main__", "cli"),

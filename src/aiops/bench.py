@@ -4,10 +4,12 @@
 process of its own, fed with remote-write requests over one connection; its CPU seconds are what its /metrics says.
 """
 
+import queue
 import resource
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -69,7 +71,7 @@ def _drive(server: "subprocess.Popen[str]", samples_per_request: int, seconds: f
     url = server.stdout.readline().split()[-1]
     with httpx2.Client(base_url=url, timeout=60) as client:
         _await_ready(client)
-        bodies = _bodies(samples_per_request)
+        bodies = _ahead(_bodies(samples_per_request))
         for _ in range(FILL_STEPS):
             _write(client, next(bodies))
         cpu_started, started, samples = _cpu_s(client), time.perf_counter(), 0
@@ -77,6 +79,30 @@ def _drive(server: "subprocess.Popen[str]", samples_per_request: int, seconds: f
             _write(client, next(bodies))
             samples += samples_per_request
         return samples, time.perf_counter() - started, _cpu_s(client) - cpu_started
+
+
+def _ahead(bodies: Iterator[bytes], count: int = 8) -> Iterator[bytes]:
+    """The same bodies, made in a thread while the server is at work: it shall not wait for its client."""
+    waiting: queue.Queue[bytes] = queue.Queue(count)
+    done = threading.Event()
+
+    def make() -> None:
+        for body in bodies:
+            while not done.is_set():
+                try:
+                    waiting.put(body, timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
+            if done.is_set():
+                return
+
+    threading.Thread(target=make, daemon=True).start()
+    try:
+        while True:
+            yield waiting.get()
+    finally:
+        done.set()
 
 
 def _report(samples: int, wall_s: float, cpu_s: float, who: int) -> dict[str, Any]:

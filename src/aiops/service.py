@@ -16,11 +16,11 @@ import structlog
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
+from aiops import finding
 from aiops.config import Settings
-from aiops.detection import explain
 from aiops.detection import state as S
 from aiops.detection.engine import Engine
-from aiops.detection.missing import MissingWatch, Silence
+from aiops.detection.missing import MissingWatch
 from aiops.detection.scores import Kind, Scores, Status
 from aiops.detection.snapshot import Snapshots
 from aiops.errors import NotFoundError, OverloadError, SnapshotError
@@ -40,9 +40,10 @@ from aiops.reply import REFUSED_BY_STATUS, WHY, known, moment, refused_reply, sa
 from aiops.store.incident_store import Change, Evidence, IncidentFilter, IncidentStore, Page
 
 TICK_MS = 10_000  # of sample time between looks at what is missing, quiet or forgotten
-OUTAGE_SCORE = 0.9  # a whole entity silent: enough for an incident by itself
-SILENCE_SCORE = 0.7  # one series silent: needs support
 log = structlog.get_logger(__name__)
+
+
+_REMEMBERED = [int(s) for s in (Status.SCORED, Status.WARMING_UP, Status.RESET, Status.NOT_FINITE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,10 @@ class _Ingested:
     first: dict[Refusal, str]
     scores: Scores
     rows: NDArray[np.int32]
+
+    @property
+    def refused_count(self) -> int:
+        return sum(self.refused.values())
 
 
 class Service:
@@ -196,7 +201,7 @@ class Service:
             refused = dict(decoded.refused)
             for reason, count in taken.refused.items():
                 refused[reason] = refused.get(reason, 0) + count
-            result = WriteResult(int(taken.kept.sum()) - _late(taken.scores), refused, {**taken.first, **decoded.first})
+            result = WriteResult(len(decoded.batch) - taken.refused_count, refused, {**taken.first, **decoded.first})
             self.observation.wrote("remote_write", result, time.perf_counter() - started)
             return Outcome(result)
 
@@ -213,7 +218,7 @@ class Service:
             for _, reason, sentence in decoded.refusals:
                 refused[reason] = refused.get(reason, 0) + 1
                 first.setdefault(reason, sentence)
-            result = WriteResult(int(taken.kept.sum()) - _late(taken.scores), refused, first)
+            result = WriteResult(len(decoded.batch) - taken.refused_count, refused, first)
             samples = self._replies(decoded, taken) if with_samples else ()
             self.observation.wrote("json", result, time.perf_counter() - started)
             return Outcome(result, samples)
@@ -225,13 +230,14 @@ class Service:
     def _ingest(self, batch: SampleBatch) -> _Ingested:
         batch, kept, refused, first = self._within_time(batch)
         scores = self.engine.ingest(batch)
-        for status, reason in REFUSED_BY_STATUS.items():
-            late = np.flatnonzero(scores.status == status)
+        is_plain = not len(batch) or int(scores.status.max()) <= Status.WARMING_UP  # most requests
+        for status, reason in () if is_plain else REFUSED_BY_STATUS.items():
+            late = np.flatnonzero(scores.status == int(status))
             if len(late):
                 refused[reason] = len(late)
                 labels = self.table.labels(int(batch.rows[late[0]]))
                 first[reason] = f"{display(labels)} at {moment(int(batch.time_ms[late[0]]))}: {WHY[reason]}"
-        self._remember(batch, scores)
+        self._remember(batch, scores, is_plain)
         self._learn_series()
         self._follow(batch, scores)
         now_ms = self.engine.newest_ms
@@ -271,9 +277,7 @@ class Service:
             first,
         )
 
-    def _remember(self, batch: SampleBatch, scores: Scores) -> None:
-        status = scores.status
-        taken = (status <= Status.WARMING_UP) | (status == Status.RESET) | (status == Status.NOT_FINITE)
+    def _remember(self, batch: SampleBatch, scores: Scores, is_plain: bool) -> None:
         columns: dict[str, NDArray[Any]] = {
             "row": batch.rows,
             "time_ms": batch.time_ms,
@@ -285,7 +289,8 @@ class Service:
             "anomalous": scores.anomalous,
             "kind": scores.kind,
         }
-        if not taken.all():
+        if not is_plain:
+            taken = np.isin(scores.status, _REMEMBERED)
             columns = {name: column[taken] for name, column in columns.items()}
         self._recent.append(**columns)
 
@@ -298,7 +303,7 @@ class Service:
         """Onsets, lasting anomalies and their ends go to grouping, in the order of the samples."""
         newest = self.engine.newest_ms
         for k in scores.onsets.tolist():
-            alert = self._alert(batch, scores, k)
+            alert = finding.onset(batch, scores, k, self.table.labels(int(batch.rows[k])))
             self._alert_of_row[int(batch.rows[k])] = alert.fingerprint
             self._grouper.add([alert], newest)
             self.observation.alerts.labels(alert.kind).inc()
@@ -310,27 +315,10 @@ class Service:
             if fingerprint := self._alert_of_row.pop(int(batch.rows[k]), None):
                 self._grouper.ended(fingerprint, int(batch.time_ms[k]))
 
-    def _alert(self, batch: SampleBatch, scores: Scores, k: int) -> Alert:
-        labels, kind = self.table.labels(int(batch.rows[k])), Kind(int(scores.kind[k]))
-        value, expected = float(batch.values[k]), float(scores.expected[k])
-        lower, upper = float(scores.lower[k]), float(scores.upper[k])
-        return Alert(
-            labels=labels,
-            kind=kind.name.lower(),
-            score=round(float(scores.score[k]), 4),
-            time_ms=int(batch.time_ms[k]),
-            sentence=explain.sentence(labels, kind, value, expected, lower, upper),
-            value=value,
-            expected=expected,
-            lower=lower,
-            upper=upper,
-            is_novel=bool(scores.novel[k]),
-        )
-
     def _look_for_missing(self, now_ms: int) -> None:
         outages, back = self._missing.sweep(now_ms)
         for outage in outages:
-            alert = _missing_alert(outage, now_ms)
+            alert = finding.silence(outage, now_ms)
             self._silent[alert.fingerprint] = (set(outage.rows), len(outage.rows))
             self._grouper.add([alert], now_ms)
             self.observation.alerts.labels(MISSING).inc()
@@ -482,19 +470,3 @@ class Service:
                 incident = self._grouper.incident_of(fingerprint) if fingerprint else None
                 replies.append(head | score_reply(taken.scores, int(place[k]), incident.name if incident else None))
         return replies
-
-
-def _late(scores: Scores) -> int:
-    return int(np.isin(scores.status, list(REFUSED_BY_STATUS)).sum())
-
-
-def _missing_alert(outage: Silence, now_ms: int) -> Alert:
-    silent_s = (now_ms - outage.since_ms) / 1000
-    return Alert(
-        labels=outage.labels,
-        kind=MISSING,
-        score=OUTAGE_SCORE if outage.is_entity else SILENCE_SCORE,
-        time_ms=now_ms,
-        sentence=explain.silence_sentence(outage.labels, len(outage.rows), outage.is_entity, silent_s),
-        series_count=len(outage.rows),
-    )

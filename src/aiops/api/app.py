@@ -12,12 +12,11 @@ from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 import aiops
 from aiops.api import schemas as shapes
-from aiops.api.gate import Gate
+from aiops.api.gate import WRITE_PATH, Gate
 from aiops.api.problem import problem, problem_of
 from aiops.api.writes import Writes
 from aiops.errors import AiopsError, InputError, NotFoundError
@@ -39,6 +38,13 @@ _SAMPLE_EXAMPLE = {
         {"series": 'latency_ms{service="checkout"}', "timestamp": "2026-01-31T12:00:00Z", "value": 51.2},
         {"labels": {"__name__": "latency_ms", "service": "web"}, "timestamp": 1769860800, "value": 48.9},
     ]
+}
+_WRITE_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "a snappy block of a protobuf prometheus.WriteRequest",
+        "content": {"application/x-protobuf": {"schema": {"type": "string", "format": "binary"}}},
+    }
 }
 _SAMPLES_BODY = {
     "requestBody": {
@@ -81,7 +87,7 @@ def create_app(service: Service) -> ASGIApp:
     _add_incidents(app, service)
     _add_series(app, service)
     _add_service(app, service)
-    return Gate(app, service)
+    return Gate(app, writes.remote_write, service)
 
 
 def _stop_if_failed(starting: "Future[None] | asyncio.Future[None]") -> None:
@@ -113,15 +119,14 @@ def _add_errors(app: FastAPI) -> None:
 
 
 def _add_samples(app: FastAPI, writes: Writes) -> None:
-    class RemoteWrite:
-        """An ASGI application, so that the router hands over the bare request."""
+    @app.post(WRITE_PATH, tags=["samples"], status_code=204, responses=_PROBLEMS, openapi_extra=_WRITE_BODY)
+    async def remote_write() -> None:
+        """Prometheus remote write 1.0: `remote_write: [{url: http://.../api/v1/write}]`.
 
-        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            scope["route"] = route  # as FastAPI does for its own: the gate counts by route
-            await writes.remote_write(scope, receive, send)
-
-    route = Route("/api/v1/write", RemoteWrite(), methods=["POST"])
-    app.router.routes.append(route)
+        204 all taken; 400 some or all refused for good (what was accepted stays, `refused` counts the rest by reason);
+        413, 415; 503 with Retry-After: send it again.
+        """
+        raise AssertionError("the gate takes these requests before they come here; this stands for the documentation")
 
     @app.post(
         "/v1/samples",

@@ -12,15 +12,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aiops.api.problem import problem
 from aiops.service import Service
 
+WRITE_PATH = "/api/v1/write"
 OPEN_PATHS = ("/healthz", "/readyz")
 log = structlog.get_logger(__name__)
 
 
 class Gate:
-    """A plain ASGI wrapper: it reads headers and never touches bodies."""
+    """A plain ASGI wrapper: it reads headers and never touches bodies. Remote writes, the many, go straight to
+    `remote_write` and pass none of the application's layers."""
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
-        self._app, self._observation = app, service.observation
+    def __init__(self, app: ASGIApp, remote_write: ASGIApp, service: Service) -> None:
+        self._app, self._remote_write, self._observation = app, remote_write, service.observation
         keys = service.settings.server.api_keys
         self._digests = [hashlib.sha256(key.get_secret_value().encode()).digest() for key in keys]
 
@@ -44,6 +46,8 @@ class Gate:
                 detail = "send one of server.api_keys as `Authorization: Bearer KEY` or `X-API-Key: KEY`"
                 refusal = problem(401, "API key needed", detail, {"WWW-Authenticate": "Bearer"})
                 await refusal(scope, receive, answer)
+            elif scope["path"] == WRITE_PATH and scope["method"] == "POST":
+                await self._remote_write(scope, receive, answer)
             else:
                 await self._app(scope, receive, answer)
         except Exception:  # outermost loop: a bug answers 500 and is logged, the process stays up
@@ -52,7 +56,9 @@ class Gate:
                 response = problem(500, "Internal error", "this is a bug; the log says more")
                 await response(scope, receive, answer)
         finally:
-            route = getattr(scope.get("route"), "path", "other")  # the template: ids in paths would be endless
+            is_write = scope["path"] == WRITE_PATH
+            # the route's template: ids in paths would be endless
+            route = WRITE_PATH if is_write else getattr(scope.get("route"), "path", "other")
             self._observation.requests.labels(scope["method"], route, str(status)).inc()
             self._observation.request_seconds.labels(route).observe(time.perf_counter() - started)
 

@@ -19,6 +19,7 @@ from aiops.metrics import write_request_walk as w
 from aiops.metrics.series import STALE_NAN_BITS, SampleBatch, SeriesTable, canonical
 from aiops.metrics.write_result import Refusal
 
+BUFFER_BYTES = 1 << 20  # larger requests get memory of their own
 _REASONS = tuple(Refusal)
 _ERRORS = {
     w.TRUNCATED: "the protobuf message ends early",
@@ -56,6 +57,8 @@ class RemoteWriteDecoder:
         self._table, self._limits = table, limits or Limits()
         self._key = np.frombuffer(secrets.token_bytes(16), np.uint64)
         self._known_max = 4 * table.series_max
+        self._count_before = 0
+        self._buffer = np.empty(BUFFER_BYTES, np.uint8)
         self._forget()
 
     def _forget(self) -> None:
@@ -64,9 +67,9 @@ class RemoteWriteDecoder:
     def decode(self, body: bytes) -> Decoded:
         """Raises InputError where the body is not a snappy block of a WriteRequest, TooLargeError beyond the limits;
         then nothing of the request is kept."""
-        data = np.frombuffer(self._unpacked(body), np.uint8)
+        data = self._unpacked(body)
         samples_max = self._limits.samples_per_request_max
-        capacity = min(len(data) // 16 + 64, samples_max)
+        capacity = min(self._count_before + 64, samples_max)  # senders repeat themselves; fresh memory costs time
         while True:
             rows, time_ms = np.empty(capacity, np.int32), np.empty(capacity, np.int64)
             bits, unknown = np.empty(capacity, np.uint64), np.empty((capacity, 5), np.int64)
@@ -78,9 +81,10 @@ class RemoteWriteDecoder:
                 break
             if capacity >= samples_max:
                 raise TooLargeError(f"more than {samples_max} samples in one request (samples_per_request_max)")
-            capacity = min(4 * capacity, samples_max)
+            capacity = min(max(4 * capacity, len(data) // 32), samples_max)
         if code != w.OK:
             raise InputError(f"not a remote-write 1.0 request: {_ERRORS[code]}, at byte {at} of {len(data)}")
+        self._count_before = count
         rows, time_ms, bits = rows[:count], time_ms[:count], bits[:count]
         first: dict[Refusal, str] = {}
         if unknowns:
@@ -97,13 +101,16 @@ class RemoteWriteDecoder:
         batch = SampleBatch(rows, time_ms, bits.view(np.float64), bits == np.uint64(STALE_NAN_BITS))
         return Decoded(batch, refused, first, *(int(number) for number in skips))
 
-    def _unpacked(self, body: bytes) -> memoryview:
+    def _unpacked(self, body: bytes) -> NDArray[np.uint8]:
+        """uint8 (n,), valid until the next call."""
         limit = self._limits.body_bytes_max
         try:
             size = cramjam.snappy.decompress_raw_len(body) if body else 0
             if size > limit:
                 raise TooLargeError(f"the body unpacks to {size} bytes, more than body_bytes_max = {limit}")
-            return memoryview(cramjam.snappy.decompress_raw(body)) if body else memoryview(b"")
+            buffer = self._buffer if size <= len(self._buffer) else np.empty(size, np.uint8)
+            written = cramjam.snappy.decompress_raw_into(body, memoryview(buffer)) if size else 0  # type: ignore[arg-type]
+            return buffer[:written]
         except cramjam.DecompressionError as error:
             raise InputError(f"the body is not a snappy block (remote write uses no framing): {error}") from None
 
