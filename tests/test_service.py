@@ -68,6 +68,27 @@ def test_a_silent_service_is_one_incident_and_its_return_ends_it(service: Servic
     assert names(service, State.RECOVERED) == ["INC-1"]
 
 
+def test_a_sender_that_was_away_blames_no_series(service: Service) -> None:
+    send(service, 0, 100)
+    send(service, 300, 1, series=slice(0, 1))
+    send(service, 301, 1, series=slice(1, 2))
+    for step in range(302, 320):
+        send(service, step, 1)
+    assert names(service) == []
+
+
+def test_a_failed_snapshot_is_counted_and_the_service_goes_on(service: Service, settings: Settings) -> None:
+    send(service, 0, 10)
+    folder = settings.server.data_dir / "detector"
+    folder.write_text("a file where a folder should be")
+    service._save_snapshot()
+    assert "aiops_snapshot_failures_total 1.0" in service.observation.text().decode()
+    send(service, 10, 10)
+    folder.unlink()
+    service._save_snapshot()
+    assert (folder / "state.bin").exists()
+
+
 def test_a_restart_keeps_incidents_series_and_learning(make_service: MakeService, settings: Settings) -> None:
     first = make_service(settings)
     send(first, 0, 200)

@@ -40,6 +40,7 @@ from aiops.reply import REFUSED_BY_STATUS, WHY, known, moment, refused_reply, sa
 from aiops.store.incident_store import Change, Evidence, IncidentFilter, IncidentStore, Page
 
 TICK_MS = 10_000  # of sample time between looks at what is missing, quiet or forgotten
+PAUSE_MS = 120_000  # of sample time without any sample: the whole stream stood still
 log = structlog.get_logger(__name__)
 
 
@@ -229,6 +230,8 @@ class Service:
 
     def _ingest(self, batch: SampleBatch) -> _Ingested:
         batch, kept, refused, first = self._within_time(batch)
+        if len(batch) and 0 < self.engine.newest_ms < (first_ms := int(batch.time_ms.min())) - PAUSE_MS:
+            self._missing.paused(self.engine.newest_ms, first_ms)
         scores = self.engine.ingest(batch)
         is_plain = not len(batch) or int(scores.status.max()) <= Status.WARMING_UP  # most requests
         for status, reason in () if is_plain else REFUSED_BY_STATUS.items():

@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -225,7 +227,7 @@ def test_an_incident_is_listed_read_and_decided(client: Client) -> None:
     assert one["timeline"][0]["what"] == "detected"
     confirmed = client.post("/v1/incidents/INC-1/confirm", json={"who": "ann", "note": "seen"}).json()
     assert (confirmed["state"], confirmed["timeline"][-1]["who"]) == ("open", "ann")
-    assert_problem(client.post("/v1/incidents/1/confirm", json={}), 409, "is open")
+    assert_problem(client.post("/v1/incidents/1/confirm"), 409, "is open")
     assert_problem(client.post("/v1/incidents/1/dismiss", json={}), 400, "reason")
     assert_problem(client.post("/v1/incidents/1/dismiss", json={"reason": " "}), 400, "reason")
     resolved = client.post("/v1/incidents/1/resolve", json={"who": "ann", "resolution": "rolled back"}).json()
@@ -275,6 +277,14 @@ def test_health_readiness_metrics_and_documentation(client: Client) -> None:
     assert client.post("/v1/samples", content=json.dumps(body)).json()["accepted"] == len(body["samples"])
 
 
+def test_the_documentation_needs_no_other_host(client: Client) -> None:
+    page = client.get("/")
+    assert page.status_code == 200
+    assert "http://" not in page.text.replace("http://testserver", "") and "https://" not in page.text
+    for asset in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
+        assert client.get(asset).status_code == 200, asset
+
+
 def test_ids_do_not_make_endless_metrics(client: Client) -> None:
     for k in range(5):
         client.get(f"/v1/incidents/INC-{k}")
@@ -311,6 +321,19 @@ def test_a_bug_answers_500_and_the_service_lives(client: Client, monkeypatch: py
     assert_problem(reply, 500, "request")
     assert "secret detail" not in reply.text
     assert client.get("/readyz").status_code == 200
+
+
+def test_more_writes_than_may_wait_are_told_to_come_back(settings: Settings, clock: Clock) -> None:
+    server = settings.server.model_copy(update={"in_flight_max": 1})
+    for client in client_of(settings.model_copy(update={"server": server}), clock):
+        with ThreadPoolExecutor(2) as senders:
+            with client.service._lock:  # the service is busy with something long
+                first = senders.submit(write, client, up((NOW_MS, 1.0)))
+                while "aiops_writes_in_flight 1.0" not in client.get("/metrics").text:
+                    assert not first.done()
+                assert_problem(write(client, up((NOW_MS + 1, 1.0))), 503, "in_flight_max")
+            assert first.result().status_code == 204
+        assert write(client, up((NOW_MS + 1, 1.0))).status_code == 204
 
 
 def test_writes_that_find_no_room_are_told_to_come_back(client: Client) -> None:

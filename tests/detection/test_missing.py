@@ -71,6 +71,19 @@ def test_a_stopped_sender_is_not_thirty_dead_series() -> None:
     assert stream.watch.sweep(stream.engine.newest_ms) == ([], [])
 
 
+def test_a_stream_that_resumes_with_some_of_its_series_is_no_outage() -> None:
+    stream = Stream()
+    stream.send(60)
+    before_ms = stream.engine.newest_ms
+    stream.minute += 600
+    stream.watch.paused(before_ms, START_MS + 60_000 * stream.minute)
+    stream.send(1, without=frozenset(range(10, 30)))
+    assert stream.watch.sweep(stream.engine.newest_ms) == ([], [])
+    stream.send(10, without=frozenset(range(10, 20)))
+    outages, _ = stream.watch.sweep(stream.engine.newest_ms)
+    assert [outage.rows for outage in outages] == [tuple(range(10, 20))]
+
+
 def test_a_pause_as_long_as_earlier_ones_is_not_missing() -> None:
     stream = Stream()
     stream.send(40)

@@ -120,6 +120,23 @@ def test_stale_markers_are_told_by_their_bits() -> None:
     assert np.isnan(stale)
 
 
+BIT_PATTERNS = st.integers(0, 2**64 - 1) | st.integers(0x7FF0000000000001, 0x7FF000000000000F)
+
+
+@given(st.lists(BIT_PATTERNS, min_size=1, max_size=20))
+@hypothesis_settings(max_examples=100, deadline=None)
+def test_every_bit_of_a_value_is_kept(patterns: list[int]) -> None:
+    """NaN payloads and signs too, which no floating-point library carries through reliably."""
+    fields = encode_labels(canonical({"__name__": "up"}))
+    mark = struct.pack("<d", 1.25)
+    body = b"".join(
+        encode_series(fields, [(k, 1.25)]).replace(mark, struct.pack("<Q", bits)) for k, bits in enumerate(patterns)
+    )
+    batch = RemoteWriteDecoder(SeriesTable(1)).decode(pack(body)).batch
+    assert batch.values.view(np.uint64).tolist() == patterns
+    assert batch.stale.tolist() == [bits == STALE_NAN_BITS for bits in patterns]
+
+
 def test_the_encoder_says_what_the_protobuf_library_would() -> None:
     series = [(canonical({"__name__": "a", "é": "ß"}), [(-5, 1.5), (2**62, -0.0)]), (canonical({"__name__": "b"}), [])]
     assert [s[1] for s in decode(encode_write_request(series)).samples] == [-5, 2**62]

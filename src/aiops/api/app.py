@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import structlog
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
 import aiops
@@ -70,7 +71,7 @@ def create_app(service: Service) -> ASGIApp:
         writes.close()
         service.stop()
 
-    app = FastAPI(
+    app = FastAPIOffline(  # its documentation pages need no other host
         title="aiops",
         version=aiops.__version__,
         summary="Streaming anomaly detection and candidate incidents",
@@ -175,8 +176,9 @@ def _add_incidents(app: FastAPI, service: Service) -> None:
         return shapes.detail(*service.incident(_number(incident_id)))
 
     @app.post("/v1/incidents/{incident_id}/confirm", tags=["incidents"], responses=_PROBLEMS)
-    def confirm(incident_id: str, body: shapes.Confirm) -> shapes.IncidentDetail:
+    def confirm(incident_id: str, body: shapes.Confirm | None = None) -> shapes.IncidentDetail:
         """It is real: a candidate becomes open."""
+        body = body or shapes.Confirm()
         return shapes.detail(service.confirm(_number(incident_id), body.who, body.note), {})
 
     @app.post("/v1/incidents/{incident_id}/dismiss", tags=["incidents"], responses=_PROBLEMS)
@@ -221,6 +223,10 @@ def _add_series(app: FastAPI, service: Service) -> None:
 
 
 def _add_service(app: FastAPI, service: Service) -> None:
+    @app.get("/", include_in_schema=False)
+    async def root() -> Response:
+        return RedirectResponse("/docs")
+
     @app.get("/healthz", tags=["service"])
     async def alive() -> dict[str, str]:
         """The process is alive."""

@@ -62,6 +62,11 @@ class MissingWatch:
         self._entity = np.full(table.series_max, -1, np.int32)  # entity number per row; -1 = belongs to none
         self._known = 0
         self._missing = np.zeros(table.series_max, np.bool_)
+        self._pause = (0, 0)
+
+    def paused(self, start_ms: int, end_ms: int) -> None:
+        """Nothing at all came between these times: the sender or this service was away, and no series is to blame."""
+        self._pause = (start_ms, end_ms)
 
     def restore(self, rows: Sequence[int]) -> None:
         """These rows were reported missing in an earlier run."""
@@ -84,7 +89,8 @@ class MissingWatch:
             np.maximum(self._intervals * interval_s, 3.0 * body[:, S.GAP_MAX_S].astype(np.float64)), self._min_s
         )
         was_live = (head[:, S.SEEN] >= 20) & (interval_s > 0) & (head[:, S.ARRIVED_MS] - last <= limit_ms)
-        silent_ms = now_ms - last
+        pause_start_ms, pause_end_ms = self._pause
+        silent_ms = now_ms - last - np.where(last <= pause_start_ms, pause_end_ms - pause_start_ms, 0)
         given_up = was_live & (silent_ms > np.maximum(1000 * self._forget_s, 2 * limit_ms))
         silent = was_live & (silent_ms > limit_ms) & ~given_up
         ended = silent & np.isnan(head[:, S.LAST_RAW])
