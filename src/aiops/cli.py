@@ -214,6 +214,32 @@ def bench_ingest(
         sys.stdout.write(json.dumps(measure(samples_per_request, seconds, folder)) + "\n")
 
 
+@bench_app.command("entities")
+def bench_entities(
+    data: Annotated[Path, typer.Option(help="folder of *.npz with arrays train, test and perhaps test_label")],
+    to: Annotated[Path, typer.Option("--out", help="folder for one CSV per file")],
+    step_s: Annotated[float, typer.Option(min=0.001, help="seconds between rows")] = 300,
+) -> None:
+    """The joint score of many metrics of one host or service, against labels."""
+    from aiops.bench_entities import bench_entities as measure
+
+    with _errors_told():
+        figures = measure(data, step_s, to)
+        table = Table("entity", "rows", "metrics", "best F1", "AUPRC", "segments found", "false a day", box=None)
+        for one in figures:
+            f1, auprc = ("" if x is None else f"{x:.3f}" for x in (one.f1, one.auprc))
+            found, false = f"{one.segments_found} of {one.segments}", f"{one.false_openings / one.days:.2f}"
+            table.add_row(one.name, str(one.rows), str(one.metrics), f1, auprc, found, false)
+        labelled = [one for one in figures if one.f1 is not None and one.auprc is not None]
+        if labelled:
+            f1 = f"{sum(one.f1 or 0 for one in labelled) / len(labelled):.3f}"
+            auprc = f"{sum(one.auprc or 0 for one in labelled) / len(labelled):.3f}"
+            found = f"{sum(one.segments_found for one in labelled)} of {sum(one.segments for one in labelled)}"
+            false = f"{sum(one.false_openings for one in labelled) / sum(one.days for one in labelled):.2f}"
+            table.add_row("mean", "", "", f1, auprc, found, false, style="bold")
+        out.print(table)
+
+
 def _progress(*columns: Any, console: Console = err) -> Progress:
     return Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), *columns,

@@ -159,7 +159,7 @@ class Service:
             self._save_snapshot()
 
     def _take_up_incidents(self) -> None:
-        newest = self.engine.newest_ms
+        newest = self.engine.newest_ms or int(1000 * self._now_s())
         living = self.store.living(newest - int(1000 * self.settings.incidents.reopen_s))
         self._learn_series()
         self._grouper.restore(living)

@@ -1,0 +1,212 @@
+"""The joint score of one entity's metrics: the loop over rows.
+
+A row holds one sample of each metric. Every metric is compared with its season and divided by its usual deviation (z);
+together with where each metric has been lately (h) the z are judged by the entity's own covariance, so that what is
+extreme for one metric but usual together counts little, and what breaks a relation counts much. Two smoothers, one
+fast and one slow, hold short and long incidents alike. Half-lives are times, not samples; constants are round values
+from the middle of flat regions measured on two public sets of servers and services.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+SLOTS = 24
+HOUR_S, DAY_S = 3600.0, 86_400.0
+HALF_SEASON_S = 10 * HOUR_S  # ten days of a slot that is one hour of each
+HALF_SCALE_S = 20 * DAY_S
+HALF_LAG_S = HOUR_S / 2
+HALF_NORM_S = 30 * DAY_S
+HALF_FAST_S, HALF_SLOW_S = HOUR_S / 8, 2 * HOUR_S
+HALF_BLAME_S = HOUR_S / 2
+HALF_BUDGET_S = 7 * DAY_S
+REFRESH_S, REFRESH_YOUNG_S = 4 * HOUR_S, HOUR_S
+CLIP_Z, CLIP_UPDATE = 10.0, 10.0
+FLOOR_RAW, FLOOR_MEAN, FLOOR_ABS = 0.1, 0.001, 1e-9
+SHRINKAGE, RIDGE = 0.05, 1e-6
+NORM_FLOOR, NORM_CAP, NORM_CAP_AFTER = 0.02, 5.0, 20.0
+WEIGHT_Z = 2.0
+GUARD, GUARD_FLOOR = 6.0, 0.1
+WARM_UP_ROWS, COVARIANCE_FROM = 30.0, 11.0
+BAR, BUDGET_WEIGHT, CLOSE_SHARE, HOLD_S = 3.0, 0.1, 0.4, HOUR_S
+BLAME_JOINT = 0.3
+
+# scalars of one entity, float64 (SCALARS,)
+ROWS, LAST_MS, FIRST_MS, MEAN_B, MEAN_Z, FAST, SLOW, REFRESHED_MS = 0, 1, 2, 3, 4, 5, 6, 7
+IS_OPEN, OPEN_BAR, BUDGET, BELOW_S, SCALARS = 8, 9, 10, 11, 16
+# columns per metric, float64 (COLUMNS, d)
+MU, RESIDUAL_2, RAW_2, LAG, BLAME, SEEN, COLUMNS = 0, 1, 2, 3, 4, 5, 6
+
+
+@njit(inline="always")
+def gain_of(step_s, half_life_s, count):
+    """The gain of a mean with this half-life after `count` values: never slower than the plain mean."""
+    return max(1 - 2.0 ** (-step_s / half_life_s), 1 / (count + 1))
+
+
+@njit
+def invert(matrix, lower, inverse):
+    """inverse = matrix^-1 of a positive definite float64 (n, n), by Cholesky; `lower` is scratch."""
+    n = len(matrix)
+    for j in range(n):
+        total = matrix[j, j]
+        for k in range(j):
+            total -= lower[j, k] * lower[j, k]
+        lower[j, j] = math.sqrt(max(total, 1e-12))
+        for i in range(j + 1, n):
+            total = matrix[i, j]
+            for k in range(j):
+                total -= lower[i, k] * lower[j, k]
+            lower[i, j] = total / lower[j, j]
+    for column in range(n):  # forward, then backward substitution of each unit vector
+        for i in range(n):
+            total = 1.0 if i == column else 0.0
+            for k in range(column, i):
+                total -= lower[i, k] * inverse[k, column]
+            inverse[i, column] = total / lower[i, i] if i >= column else 0.0
+        for i in range(n - 1, -1, -1):
+            total = inverse[i, column]
+            for k in range(i + 1, n):
+                total -= lower[k, i] * inverse[k, column]
+            inverse[i, column] = total / lower[i, i]
+
+
+@njit
+def refresh(covariance, precision, scratch, lower):
+    """precision = inverse of the shrunk covariance."""
+    size = len(covariance)
+    half = size // 2
+    for i in range(size):
+        for j in range(size):
+            scratch[i, j] = (1 - SHRINKAGE) * covariance[i, j]
+        scratch[i, i] += SHRINKAGE * (1.0 if i < half else covariance[i, i]) + RIDGE
+    invert(scratch, lower, precision)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def score_rows(values, time_ms, scalars, columns, season, season_count, covariance, precision, out, blame):
+    """Scores rows in order and learns from them.
+
+    values float64 (n, d), NaN = no sample; time_ms int64 (n,); the entity's memory: scalars (SCALARS,), columns
+    (COLUMNS, d), season and season_count (SLOTS, d), covariance and precision (2d, 2d). Writes out float64 (2, n): the
+    score (0 while warming up; about 1 is usual) and whether an incident of the entity is open (0/1); blame (n, d): how
+    much each metric contributes.
+    """
+    n, d = values.shape
+    scratch, lower = np.empty((2 * d, 2 * d)), np.zeros((2 * d, 2 * d))
+    z, y, residual, scale = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
+    u = np.empty(2 * d)
+    for row in range(n):
+        count, at = scalars[ROWS], time_ms[row]
+        if count == 0:
+            scalars[FIRST_MS] = scalars[REFRESHED_MS] = at
+        step_s = min(max((at - scalars[LAST_MS]) / 1000, 1e-3), DAY_S) if count > 0 else 1.0
+        age_s = (at - scalars[FIRST_MS]) / 1000
+        scalars[LAST_MS] = at
+        second = (at // 1000) % 86400
+        slot = int(second // 3600)
+        position = second / 3600 - 0.5
+        left = math.floor(position)
+        share = position - left
+        left, right = int(left) % SLOTS, (int(left) + 1) % SLOTS
+
+        total_z = 0.0
+        for i in range(d):
+            x, mu = values[row, i], columns[MU, i]
+            u[d + i] = columns[LAG, i]
+            if not math.isfinite(x):
+                z[i] = u[i] = 0.0
+                continue
+            if columns[SEEN, i] == 0:
+                mu = columns[MU, i] = x
+            one = season[left, i] if season_count[left, i] >= 2 else mu
+            two = season[right, i] if season_count[right, i] >= 2 else mu
+            residual[i] = x - ((1 - share) * one + share * two)
+            scale[i] = math.sqrt(columns[RESIDUAL_2, i]) + FLOOR_RAW * math.sqrt(columns[RAW_2, i])
+            scale[i] += FLOOR_MEAN * abs(mu) + FLOOR_ABS
+            z[i] = u[i] = min(max(residual[i] / scale[i], -CLIP_Z), CLIP_Z)
+            total_z += abs(z[i])
+        joint = 0.0
+        for i in range(d):
+            total = 0.0
+            for k in range(2 * d):
+                total += precision[i, k] * u[k]
+            y[i] = total
+            joint += z[i] * total
+        joint, mean_z = max(joint, 0.0) / d, total_z / d
+
+        s0 = joint / (scalars[MEAN_B] + NORM_FLOOR) + WEIGHT_Z * mean_z / (scalars[MEAN_Z] + NORM_FLOOR)
+        s0 /= 1 + WEIGHT_Z
+        if count > NORM_CAP_AFTER:
+            joint = min(joint, NORM_CAP * scalars[MEAN_B])
+            mean_z = min(mean_z, NORM_CAP * scalars[MEAN_Z])
+        gain = gain_of(step_s, HALF_NORM_S, count)
+        scalars[MEAN_B] += gain * (joint - scalars[MEAN_B])
+        scalars[MEAN_Z] += gain * (mean_z - scalars[MEAN_Z])
+        scalars[FAST] += gain_of(step_s, HALF_FAST_S, count) * (s0 - scalars[FAST])
+        scalars[SLOW] += gain_of(step_s, HALF_SLOW_S, count) * (s0 - scalars[SLOW])
+        score = (scalars[FAST] + scalars[SLOW]) / 2 if count >= WARM_UP_ROWS else 0.0
+
+        live(scalars, score, step_s, age_s)
+        keep = 1.0 if scalars[IS_OPEN] > 0 else 2.0 ** (-step_s / HALF_BLAME_S)  # an open incident sums up
+        for i in range(d):
+            columns[BLAME, i] = keep * columns[BLAME, i] + z[i] * z[i] + BLAME_JOINT * max(z[i] * y[i], 0.0)
+            blame[row, i] = columns[BLAME, i]
+        out[0, row], out[1, row] = score, scalars[IS_OPEN]
+
+        fast = scalars[FAST]
+        weight = 1.0 if fast <= GUARD or age_s < DAY_S else max(GUARD_FLOOR, (GUARD / fast) ** 2)
+        learn(values[row], z, residual, scale, columns, season[slot], season_count[slot], step_s, weight)
+        if count >= COVARIANCE_FROM:
+            gain = weight * gain_of(step_s, HALF_SCALE_S, count)
+            for i in range(2 * d):
+                for k in range(2 * d):
+                    covariance[i, k] += gain * (u[i] * u[k] - covariance[i, k])
+        every_s = REFRESH_S if age_s >= DAY_S else REFRESH_YOUNG_S
+        if at - scalars[REFRESHED_MS] >= 1000 * every_s:
+            refresh(covariance, precision, scratch, lower)
+            scalars[REFRESHED_MS] = at
+        scalars[ROWS] = count + 1
+
+
+@njit(inline="always")
+def live(scalars, score, step_s, age_s):
+    """Opens and closes the entity's incident; each opening raises the bar for the next."""
+    scalars[BUDGET] *= 2.0 ** (-step_s / HALF_BUDGET_S)
+    if scalars[IS_OPEN] == 0:
+        bar = BAR * (1 + BUDGET_WEIGHT * scalars[BUDGET])
+        if score >= bar:
+            scalars[BUDGET] += 1
+            if age_s >= DAY_S:
+                scalars[IS_OPEN], scalars[OPEN_BAR], scalars[BELOW_S] = 1, bar, 0
+    elif score >= CLOSE_SHARE * scalars[OPEN_BAR]:
+        scalars[BELOW_S] = 0
+    else:
+        scalars[BELOW_S] += step_s
+        if scalars[BELOW_S] > HOLD_S:
+            scalars[IS_OPEN] = 0
+
+
+@njit(inline="always")
+def learn(values, z, residual, scale, columns, season, season_count, step_s, weight):
+    """Season, mean and scales of every metric that spoke; each update is clipped, all are slowed by the guard."""
+    slot_day = HOUR_S / step_s  # samples of one slot in one day
+    for i in range(len(values)):
+        x, seen = values[i], columns[SEEN, i]
+        if not math.isfinite(x):
+            continue
+        limit = CLIP_UPDATE * scale[i] if seen >= WARM_UP_ROWS else 1e300
+        gain = weight * gain_of(step_s, HALF_SCALE_S, seen)
+        away = min(max(x - columns[MU, i], -limit), limit)
+        r = min(max(residual[i], -limit), limit)
+        columns[RESIDUAL_2, i] += gain * (r * r - columns[RESIDUAL_2, i])
+        columns[RAW_2, i] += gain * (away * away - columns[RAW_2, i])
+        columns[MU, i] += gain * away
+        in_slot = season_count[i]
+        slot_limit = CLIP_UPDATE * scale[i] if in_slot >= 2 * slot_day else 1e300
+        slot_gain = weight * max(1 - 2.0 ** (-step_s / HALF_SEASON_S), 1 / (in_slot + 1))
+        season[i] += slot_gain * min(max(x - season[i], -slot_limit), slot_limit)
+        season_count[i] = in_slot + 1
+        columns[LAG, i] += gain_of(step_s, HALF_LAG_S, seen) * (z[i] - columns[LAG, i])
+        columns[SEEN, i] = seen + 1
