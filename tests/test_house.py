@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src" / "aiops").rglob("*.py"))
 FLOORS = (
-    ("errors", "config", "log"),
+    ("errors", "config", "log", "compiled"),
     ("metrics", "simulator"),
     ("detection", "incidents", "store"),
     ("observation", "reply", "finding", "service", "score"),

@@ -159,8 +159,8 @@ class Service:
             self._save_snapshot()
 
     def _take_up_incidents(self) -> None:
-        newest = self.engine.newest_ms or int(1000 * self._now_s())
-        living = self.store.living(newest - int(1000 * self.settings.incidents.reopen_s))
+        newest = self.engine.newest_ms
+        living = self.store.living((newest or int(1000 * self._now_s())) - int(1000 * self.settings.incidents.reopen_s))
         self._learn_series()
         self._grouper.restore(living)
         for alert in (alert for incident in living for alert in incident.alerts if alert.ended_ms is None):

@@ -12,6 +12,10 @@ import math
 import numpy as np
 from numba import njit
 
+from aiops.compiled import forget_stale
+
+forget_stale(__file__)
+
 SLOTS = 24
 HOUR_S, DAY_S = 3600.0, 86_400.0
 HALF_SEASON_S = 10 * HOUR_S  # ten days of a slot that is one hour of each

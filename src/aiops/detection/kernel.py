@@ -13,10 +13,13 @@ import math
 import numpy as np
 from numba import njit
 
+from aiops.compiled import forget_stale
 from aiops.detection import state as S
 from aiops.detection.likelihood import deviation_at, improbability, tail_column
 from aiops.detection.novelty import novelty
 from aiops.detection.prefetch import prefetch
+
+forget_stale(__file__)
 
 # Cold memory: samples to look ahead
 AHEAD_SCALARS, AHEAD_PROTOTYPES = 4, 2

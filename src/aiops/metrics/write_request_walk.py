@@ -11,7 +11,10 @@ absent scalars are zero, the last of repeated scalars wins. Groups (deprecated i
 import numpy as np
 from numba import njit
 
+from aiops.compiled import forget_stale
 from aiops.metrics.unaligned import load_word
+
+forget_stale(__file__)
 
 OK, TRUNCATED, BAD_VARINT, BAD_FIELD, FULL = 0, 1, 2, 3, 4
 REFUSED_ROW = -(2**31)
