@@ -168,7 +168,8 @@ def _wait_for_interrupt() -> None:
 def _incident_line(incident: dict[str, Any]) -> str:
     colour = {"low": "blue", "medium": "yellow", "high": "red", "critical": "bold red"}[incident["severity"]]
     moment = incident["detected"][5:16].replace("T", " ")
-    return f"{moment} [{colour}]{incident['severity']:8}[/] {incident['id']:7} {incident['title']}"
+    reason = incident["timeline"][0]["why"].partition(": ")[0]
+    return f"{moment} [{colour}]{incident['severity']:8}[/] {incident['id']:7} {incident['title']} [dim]({reason})[/]"
 
 
 def _show_verdict(result: Any, console: Console) -> None:

@@ -106,7 +106,7 @@ class _News:
         fresh = [incident for incident in reversed(page["items"]) if incident["id"] not in self._known]
         self._known.update(incident["id"] for incident in fresh)
         self.names += [incident["id"] for incident in fresh]
-        return fresh
+        return [self._client.get(f"/v1/incidents/{one['id']}").raise_for_status().json() for one in fresh]
 
 
 def _encode(chunk: Chunk, label_fields: Sequence[bytes]) -> bytes:
