@@ -34,6 +34,8 @@ def main() -> None:
         )
         score = next(line for line in shell.splitlines() if " score " in line)
         run(score.replace(".venv/bin", str(ROOT / ".venv" / "bin")), cwd=folder)
+        replay = next(line for line in shell.splitlines() if " backtest metric.csv" in line)
+        assert "98 samples" in run(replay.replace(".venv/bin", str(ROOT / ".venv" / "bin")), cwd=folder)
         lines = Path(folder, "scored.csv").read_text().splitlines()
         assert len(lines) == 99, len(lines)
     sys.stdout.write(f"README: {len(curls)} requests and one file answered as shown\n")

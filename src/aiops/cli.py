@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import aiops
 from aiops import log
 from aiops.config import Loaded, load
-from aiops.errors import AiopsError
+from aiops.errors import AiopsError, InputError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure speed and memory; one JSON object each.")
@@ -116,6 +116,71 @@ def score(
                 progress.advance(task)
         if pairs[0][1] is not None:
             err.print(f"{rows} rows of {len(pairs)} file{'s' * (len(pairs) > 1)} scored", highlight=False)
+
+
+@app.command()
+def backtest(
+    files: Annotated[list[Path] | None, typer.Argument(help="CSV, Parquet, or folders of them")] = None,
+    prometheus: Annotated[str | None, typer.Option(help="URL of a Prometheus to take the history from")] = None,
+    match: Annotated[str, typer.Option(help="which series of it")] = '{__name__!=""}',
+    days: Annotated[float, typer.Option(min=0.001, max=400, help="how many days of it")] = 30,
+    known: Annotated[Path | None, typer.Option(help="CSV of incidents that really were: start, end, name")] = None,
+    as_json: Annotated[Path | None, typer.Option("--json", help="write everything to this file")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="column that tells series apart; may be repeated")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Replay a history through the service and show what would have alerted, before trusting it."""
+    from aiops import backtest as replayed
+    from aiops.metrics.table_file import read_table
+    from aiops.score import files_of
+
+    with _errors_told(), tempfile.TemporaryDirectory(prefix="aiops-backtest-") as folder:
+        settings = load(config, os.environ).settings.with_data_in(Path(folder))
+        log.configure("error", settings.log.format)
+        if prometheus:
+            now_s = time.time()
+            histories = replayed.of_prometheus(prometheus, match, now_s - days * 86_400, now_s)
+        elif files:
+            tables = [read_table(file, label or ()) for given in files for file, _ in files_of(given)]
+            histories = replayed.of_tables(tables)
+        else:
+            raise InputError("say what to replay: files, or --prometheus URL")
+        incidents = replayed.read_known(known) if known else []
+        with _progress(TextColumn("{task.fields[shown]}")) as progress:
+            task = progress.add_task("replaying", total=None, shown="")
+
+            def progressed(samples: int, time_ms: int) -> None:
+                moment = time.strftime("%Y-%m-%d %H:%M", time.gmtime(time_ms / 1000))
+                progress.update(task, shown=f"{moment}, {samples:,} samples")
+
+            result = replayed.replay(histories, settings, incidents, progressed)
+        _show_backtest(result)
+        if as_json:
+            as_json.write_text(json.dumps(result.summary(), indent=2) + "\n")
+
+
+def _show_backtest(result: Any) -> None:
+    table = Table("detected", "severity", "incident", "alerts", "title")
+    for one in result.incidents:
+        moment = time.strftime("%Y-%m-%d %H:%M", time.gmtime(one.detected_ms / 1000))
+        table.add_row(moment, one.severity.name.lower(), one.name, str(one.alert_count), one.title)
+    out.print(table)
+    if result.known:
+        table = Table("known incident", "found as")
+        for one, found in result.known:
+            table.add_row(one.name, found or "[red]missed[/]")
+        out.print(table)
+    figures = result.summary()
+    out.print(
+        f"{len(result.incidents)} incidents in {result.days:.1f} days ({figures['incidents_per_day']:.2f} a day) of "
+        f"{result.series} series, {result.samples:,} samples"
+        + (f"; {figures['known_found']} of {len(result.known)} known found, " if result.known else "")
+        + (f"{figures['unknown_incidents']} belong to none of them" if result.known else ""),
+        highlight=False,
+    )
+    if result.alerts_by_series:
+        loudest = ", ".join(f"{series} ({count})" for series, count in list(result.alerts_by_series.items())[:5])
+        out.print(f"series in most incidents: {loudest}", highlight=False)
 
 
 @app.command()

@@ -99,6 +99,11 @@ class Settings(Section):
     log: Log = Log()
     topology: Topology = Topology()
 
+    def with_data_in(self, folder: Path) -> "Settings":
+        """The same, but with all data in `folder` and nowhere else: for replays and demonstrations."""
+        server = self.server.model_copy(update={"data_dir": folder})
+        return self.model_copy(update={"server": server, "store": Store()})
+
     @property
     def store_url(self) -> str:
         """The URL the store is opened with, password included: not for showing."""

@@ -129,7 +129,7 @@ def _found(incident: dict[str, Any]) -> FoundIncident:
 
 def settings_for(base: Settings, data_dir: Path) -> Settings:
     """The user's settings on a free loopback port, with the fleet's topology and a data folder of its own."""
+    base = base.with_data_in(data_dir)
     topology = base.topology.model_copy(update={"depends_on": dict(Fleet().topology)})
-    server = base.server.model_copy(update={"host": "127.0.0.1", "port": 0, "api_keys": (), "data_dir": data_dir})
-    store = base.store.model_copy(update={"url": type(base.store.url)("")})
-    return base.model_copy(update={"server": server, "topology": topology, "store": store})
+    server = base.server.model_copy(update={"host": "127.0.0.1", "port": 0, "api_keys": ()})
+    return base.model_copy(update={"server": server, "topology": topology})

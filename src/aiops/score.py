@@ -22,7 +22,7 @@ def plan(inputs: Sequence[Path], out: Path | None) -> list[tuple[Path, Path | No
         if list(inputs) != [STDIN]:
             raise TableError("say where the scores go: --out FILE, or --out FOLDER for several files")
         return [(STDIN, None)]
-    found = [(file, name) for given in inputs for file, name in _files(given)]
+    found = [(file, name) for given in inputs for file, name in files_of(given)]
     if len(inputs) == 1 and not inputs[0].is_dir() and not out.is_dir() and not str(out).endswith("/"):
         pairs: list[tuple[Path, Path | None]] = [(inputs[0], None if out == STDIN else out)]
     elif STDIN in inputs:
@@ -38,7 +38,7 @@ def plan(inputs: Sequence[Path], out: Path | None) -> list[tuple[Path, Path | No
     return pairs
 
 
-def _files(given: Path) -> list[tuple[Path, Path]]:
+def files_of(given: Path) -> list[tuple[Path, Path]]:
     """(file, its name below the output folder)."""
     if not given.is_dir():
         return [(given, Path(given.name))]

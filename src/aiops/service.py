@@ -224,6 +224,13 @@ class Service:
             self.observation.wrote("json", result, time.perf_counter() - started)
             return Outcome(result, samples)
 
+    def ingest_batch(self, batch: SampleBatch) -> Scores:
+        """Samples that are columns already, of rows of `table`; those of impossible times have no score. Raises
+        OverloadError where storing failed."""
+        with self._lock:
+            self._check_ready()
+            return self._ingest(batch).scores
+
     def _check_ready(self) -> None:
         if not self.is_ready:
             raise OverloadError("the service is starting or stopping; send this again in a moment")

@@ -19,6 +19,7 @@ import pytest
 import uvicorn
 
 from aiops.api.app import create_app
+from aiops.backtest import of_prometheus
 from aiops.config import Settings, load
 from aiops.service import Service
 from aiops.store.database import open_database
@@ -140,6 +141,7 @@ def test_a_real_prometheus_is_served_without_loss_and_its_faults_are_found(strea
     time.sleep(5)
     assert_same_samples(stream, time.time() - 5)
     latency.done.set()
+    assert_history_is_read_back(stream, time.time() - 5)
 
 
 def incidents_with(stream: Stream, name: str) -> list[dict[str, Any]]:
@@ -173,6 +175,18 @@ def assert_same_samples(stream: Stream, until_s: float) -> None:
     assert not any(lost.values()), {labels: len(some) for labels, some in lost.items() if some}
     for labels, samples in theirs.items():
         assert len(ours[labels]) == len(samples), labels
+
+
+def assert_history_is_read_back(stream: Stream, until_s: float) -> None:
+    """A backtest takes the same samples from Prometheus that it once sent us."""
+    query = stream.query('count_over_time({job="node"}[2m])', until_s)
+    histories = of_prometheus(str(stream.prometheus.base_url), '{job="node"}', until_s - 120, until_s, chunk_s=50)
+    taken = {
+        (history.labels[series], time_ms)  # a sample on the border of two chunks may come twice
+        for history in histories
+        for series, time_ms in zip(history.series.tolist(), history.time_ms.tolist(), strict=True)
+    }
+    assert len(taken) == sum(int(one["value"][1]) for one in query)
 
 
 def finite(samples: list[tuple[int, float]]) -> bool:
