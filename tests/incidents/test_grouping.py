@@ -240,6 +240,16 @@ def test_strangers_do_not_chain_one_incident_for_ever() -> None:
     assert len(desk.told) > 1
 
 
+def test_a_flapping_series_and_a_flood_do_not_fill_the_timeline() -> None:
+    desk = Desk(settings=Incidents(alerts_per_incident_max=5))
+    desk.see(alert("m0", score=0.9))
+    for k in range(1, 60):
+        desk.grouper.ended(alert("m0").fingerprint, k * MINUTE)
+        desk.see(alert("m0", score=0.9, time_ms=k * MINUTE + 1), alert(f"n{k}", time_ms=k * MINUTE + 1))
+    assert desk.told[1].alert_count > 50
+    assert len(desk.told[1].timeline) < 15
+
+
 def test_alerts_beyond_the_limit_are_counted() -> None:
     desk = Desk(settings=Incidents(alerts_per_incident_max=5))
     desk.see(*(alert(f"m{k}", score=0.9) for k in range(9)))

@@ -61,7 +61,7 @@ def chance(count: int, mean: float) -> float:
     return max(1.0 - below, term)  # `term` bounds it where 1 - below has no digits left
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Group:
     """Related alerts; `incident` is what was last told of them, None while held back."""
 
@@ -152,7 +152,7 @@ class Grouper:
         group = self._by_fingerprint.get(fingerprint)
         if group and (alert := group.alerts.get(fingerprint)) and alert.ended_ms is None:
             group.alerts[fingerprint] = replace(alert, ended_ms=now_ms)
-            if group.incident:
+            if group.incident and alert.count == 1:  # a series that flaps must not flood the timeline
                 why = f"{alert.name or 'silence'} is back to usual"
                 group.notes.append(Event(now_ms, PROGRAM, What.ALERT_ENDED, why))
             self._touch(group)
@@ -220,8 +220,8 @@ class Grouper:
         else:
             group.alerts[fingerprint] = earlier.again(alert) if earlier else alert
             self._own(group, alert)
-        if group.incident and earlier is None:
-            group.notes.append(Event(alert.time_ms, PROGRAM, What.ALERT, alert.sentence))
+            if group.incident and earlier is None:
+                group.notes.append(Event(alert.time_ms, PROGRAM, What.ALERT, alert.sentence))
         group.last_ms = max(group.last_ms, alert.time_ms)
         self._touch(group)
 
@@ -269,10 +269,10 @@ class Grouper:
             if len(group.alerts) < self._settings.alerts_per_incident_max:
                 group.alerts.setdefault(fingerprint, alert)
                 self._own(group, alert)
+                if group.incident:
+                    group.notes.append(Event(alert.time_ms, PROGRAM, What.ALERT, alert.sentence))
             else:
                 group.dropped += 1
-            if group.incident:
-                group.notes.append(Event(alert.time_ms, PROGRAM, What.ALERT, alert.sentence))
         group.last_ms = max(group.last_ms, other.last_ms)
         self._drop(other)
 
