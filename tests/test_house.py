@@ -15,7 +15,7 @@ FLOORS = (
     ("metrics", "simulator"),
     ("detection", "incidents", "store"),
     ("observation", "reply", "finding", "service", "score"),
-    ("api", "backtest", "bench", "bench_entities", "demo"),
+    ("api", "backtest", "bench", "bench_entities", "bench_peers", "demo"),
     ("cli", "__main__"),
 )
 NEIGHBOURS = {  # rooms of one floor that may know each other, and how

@@ -261,11 +261,20 @@ def _show_verdict(result: Any, console: Console) -> None:
 def bench_engine(
     series: Annotated[int, typer.Option(min=1, max=10_000_000)] = 100_000,
     seconds: Annotated[float, typer.Option(min=0.1, max=3600)] = 10,
+    peers: Annotated[bool, typer.Option("--peers", help="also river's detectors, with the ratios")] = False,
 ) -> None:
     """The detector alone, in this process."""
     from aiops.bench import bench_engine as measure
+    from aiops.bench_peers import bench_peers
 
-    sys.stdout.write(json.dumps(measure(series, seconds)) + "\n")
+    with _errors_told():
+        figures = measure(series, seconds)
+        if peers:
+            figures["peers"] = {
+                name: {"samples_per_cpu_s": round(rate), "ours_is_times": round(figures["samples_per_cpu_s"] / rate, 1)}
+                for name, rate in bench_peers(min(seconds, 5)).items()
+            }
+        sys.stdout.write(json.dumps(figures) + "\n")
 
 
 @bench_app.command("ingest")

@@ -153,6 +153,13 @@ def test_bench_prints_one_json_object() -> None:
     assert figures["samples"] > 0
 
 
+def test_bench_engine_stands_beside_its_peers() -> None:
+    pytest.importorskip("river", reason="the river extra is not installed")
+    peers = json.loads(run("bench", "engine", "--series", "50", "--seconds", "0.2", "--peers").stdout)["peers"]
+    assert set(peers) == {"HalfSpaceTrees", "GaussianScorer", "PredictiveAnomalyDetection"}
+    assert all(peer["samples_per_cpu_s"] > 0 for peer in peers.values())
+
+
 def test_bench_ingest_drives_a_real_server() -> None:
     done = run("bench", "ingest", "--samples-per-request", "50", "--seconds", "0.5")
     assert done.returncode == 0, done.stderr
