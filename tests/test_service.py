@@ -19,6 +19,7 @@ from aiops.store.incident_store import Change, Evidence, IncidentFilter, Inciden
 from tests.conftest import NOW_S, Clock, MakeService
 
 START_MS = int(1000 * NOW_S) - 3 * 3_600_000
+LONG_AGO_MS = START_MS - 60 * 3_600_000
 SERIES = [canonical({"__name__": f"m{k}", "service": "web", "instance": "i1"}) for k in range(6)]
 
 
@@ -55,6 +56,50 @@ def test_it_recovers_by_itself(service: Service) -> None:
     send(service, 200, 20, jump=500)
     send(service, 220, 100)
     assert names(service, State.RECOVERED) == ["INC-1"]
+
+
+def incidents_of(service: Service) -> list[tuple[object, ...]]:
+    page = service.incidents(IncidentFilter(), 100, None).items
+    found = [service.incident(one.incident_id)[0] for one in page]
+    return [(one.state, one.started_ms, one.ended_ms, sorted(a.fingerprint for a in one.alerts)) for one in found]
+
+
+@pytest.mark.parametrize("per_request", [40, 400, 3000])
+def test_incidents_do_not_depend_on_how_many_samples_share_a_request(
+    make_service: MakeService, settings: Settings, tmp_path: Path, per_request: int
+) -> None:
+    """A sender that catches up after an outage packs hours into one request."""
+    random = np.random.default_rng(3)
+    values = random.normal(50, 1, (len(SERIES), 3000))
+    values[:, 1500:1530] += 80
+    values[:3, 2900:2930] -= 300
+
+    def told(per_request: int) -> list[tuple[object, ...]]:
+        service = make_service(settings.with_data_in(tmp_path / str(per_request)))
+        for first in range(0, 3000, per_request):
+            steps = range(first, min(first + per_request, 3000))
+            body = [
+                (labels, [(LONG_AGO_MS + 60_000 * j, float(values[k, j])) for j in steps])
+                for k, labels in enumerate(SERIES)
+            ]
+            service.ingest_remote_write(encode_write_request(body))
+        return incidents_of(service)
+
+    one_by_one = told(1)  # a request per scrape
+    assert len(one_by_one) == 2
+    assert told(per_request) == one_by_one
+
+
+def test_history_sent_while_the_stream_is_at_the_present_ends_after_it_began(service: Service) -> None:
+    send(service, 0, 1, series=slice(5, 6))
+    first = np.random.default_rng(0).normal(50, 1, 600)
+    first[[300, 500]] += 400
+    first[500:520] += 400
+    samples = [(LONG_AGO_MS + 60_000 * j, float(value)) for j, value in enumerate(first)]
+    service.ingest_remote_write(encode_write_request([(labels, samples) for labels in SERIES[:5]]))
+    told = [service.incident(one.incident_id)[0] for one in service.incidents(IncidentFilter(), 100, None).items]
+    assert told
+    assert all(one.ended_ms is None or one.ended_ms >= one.started_ms for one in told)
 
 
 def test_a_silent_service_is_one_incident_and_its_return_ends_it(service: Service) -> None:

@@ -239,6 +239,7 @@ class Service:
         batch, kept, refused, first = self._within_time(batch)
         if len(batch) and 0 < self.engine.newest_ms < (first_ms := int(batch.time_ms.min())) - PAUSE_MS:
             self._missing.paused(self.engine.newest_ms, first_ms)
+        before_ms = self.engine.newest_ms
         scores = self.engine.ingest(batch)
         is_plain = not len(batch) or int(scores.status.max()) <= Status.WARMING_UP  # most requests
         for status, reason in () if is_plain else REFUSED_BY_STATUS.items():
@@ -249,12 +250,13 @@ class Service:
                 first[reason] = f"{display(labels)} at {moment(int(batch.time_ms[late[0]]))}: {WHY[reason]}"
         self._remember(batch, scores, is_plain)
         self._learn_series()
-        self._follow(batch, scores)
+        self._follow(batch, scores, before_ms)
         now_ms = self.engine.newest_ms
         if now_ms - self._ticked_ms >= TICK_MS:
             self._ticked_ms = now_ms
             self._look_for_missing(min(now_ms, int(1000 * self._now_s())))
-            self._grouper.tick(now_ms)
+        self._grouper.judge(now_ms)
+        self._grouper.advance(now_ms)
         self._store(self._grouper.collect(now_ms))
         return _Ingested(kept, refused, first, scores, batch.rows)
 
@@ -309,21 +311,27 @@ class Service:
             self._grouper.known(self.table.labels(row))
         self._grouped_rows = len(self.table)
 
-    def _follow(self, batch: SampleBatch, scores: Scores) -> None:
-        """Onsets, lasting anomalies and their ends go to grouping, in the order of the samples."""
-        newest = self.engine.newest_ms
-        for k in scores.onsets.tolist():
-            alert = finding.onset(batch, scores, k, self.table.labels(int(batch.rows[k])))
-            self._alert_of_row[int(batch.rows[k])] = alert.fingerprint
-            self._grouper.add([alert], newest)
-            self.observation.alerts.labels(alert.kind).inc()
-        for k in scores.persisted.tolist():
-            if fingerprint := self._alert_of_row.get(int(batch.rows[k])):
-                kind = Kind(int(scores.kind[k])).name.lower()
-                self._grouper.persisted(fingerprint, kind, int(batch.time_ms[k]))
-        for k in scores.endings.tolist():
-            if fingerprint := self._alert_of_row.pop(int(batch.rows[k]), None):
-                self._grouper.ended(fingerprint, int(batch.time_ms[k]))
+    def _follow(self, batch: SampleBatch, scores: Scores, before_ms: int) -> None:
+        """Onsets, lasting anomalies and their ends go to grouping in the order of time, and time passes between them as
+        it would have had each sample come in a request of its own."""
+        found = enumerate((scores.onsets, scores.persisted, scores.endings))
+        events = sorted((int(batch.time_ms[k]), k, what) for what, samples in found for k in samples.tolist())
+        judged_ms = 0
+        for time_ms, k, what in events:
+            clock_ms, row = max(time_ms, before_ms), int(batch.rows[k])
+            if abs(time_ms - judged_ms) >= TICK_MS:
+                self._grouper.judge(clock_ms)
+                judged_ms = time_ms
+            self._grouper.advance(clock_ms)
+            if what == 0:
+                alert = finding.onset(batch, scores, k, self.table.labels(row))
+                self._alert_of_row[row] = alert.fingerprint
+                self._grouper.add([alert], clock_ms)
+                self.observation.alerts.labels(alert.kind).inc()
+            elif what == 1 and (fingerprint := self._alert_of_row.get(row)):
+                self._grouper.persisted(fingerprint, Kind(int(scores.kind[k])).name.lower(), time_ms)
+            elif what == 2 and (fingerprint := self._alert_of_row.pop(row, None)):
+                self._grouper.ended(fingerprint, time_ms)
 
     def _look_for_missing(self, now_ms: int) -> None:
         outages, back = self._missing.sweep(now_ms)

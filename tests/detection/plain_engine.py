@@ -54,7 +54,7 @@ class Tail:
         if self.count == 0:
             return math.exp(L.QUANTILE_START + (lp + math.log10(L.TAIL_SHARE)) * math.log(10) * L.EXCESS_START) - 1
         reach = (lp + math.log10(self.share)) * math.log(10) * max(self.excess, L.EXCESS_MIN)
-        return math.exp(max(self.q, L.QUANTILE_MIN) + reach) - 1
+        return max(math.exp(max(self.q, L.QUANTILE_MIN) + reach) - 1, 1.0)
 
 
 @dataclass
@@ -95,7 +95,10 @@ class Bank:
         self.high += N.RANGE_DECAY * (self.centre - self.high)
         width = self.high - self.low
         scale = width * (8 * self.spread / width) ** 0.2 if width > 0 and self.spread > 0 else 0.0
-        scale = max(scale, N.SCALE_QUANTA * quantum, N.SCALE_MIN * abs(self.centre))
+        steps_usual = (
+            self.spread / quantum if quantum > 0 else 0.0
+        )  # how many steps the series usually is from its mean
+        scale = max(scale, N.SCALE_QUANTA * quantum / (1 + steps_usual), N.SCALE_MIN * abs(self.centre))
         state = (
             _single(N.WEIGHT_VALUE * value),
             _single(N.WEIGHT_FAST * self.fast),

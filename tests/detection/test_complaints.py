@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from aiops.detection import state as S
 from aiops.detection.engine import Engine
+from aiops.detection.likelihood import deviation_at, tail_column
 from aiops.detection.scores import Kind, Scores, Status
 from aiops.detection.state import BYTES_PER_SERIES
 from aiops.metrics.series import SampleBatch, SeriesTable
@@ -177,6 +179,14 @@ def test_the_band_holds_nearly_all_of_a_healthy_series() -> None:
     assert (scores.expected[settled] <= scores.upper[settled]).all()
     inside = (values[settled] >= scores.lower[settled]) & (values[settled] <= scores.upper[settled])
     assert inside.mean() > 0.99
+
+
+def test_a_band_never_turns_inside_out() -> None:
+    """Where deviations of one sign became rarer than the band's share, the band still holds a usual deviation."""
+    body = np.zeros((1, S.BODY_SIZE), np.float32)
+    tail = tail_column(1, -1.0)
+    body[0, tail + S.TAIL_N], body[0, tail + S.TAIL_P], body[0, tail + S.TAIL_E] = 20_000, 1e-6, 0.5
+    assert deviation_at(body, 0, tail, 3.0) == 1.0
 
 
 def test_no_infinity_leaks_out() -> None:

@@ -38,7 +38,7 @@ class Desk:
         self.told.update({one.incident_id: one for one in incidents})
 
     def pass_time(self, now_ms: int) -> None:
-        self.grouper.tick(now_ms)
+        self.grouper.advance(now_ms)
         self.collect(now_ms)
 
     @property

@@ -68,9 +68,9 @@ def improbability(body, i, tail, z):
 
 @njit(inline="always")
 def deviation_at(body, i, tail, lp):
-    """The |z| whose improbability is `lp`: the inverse of the above, for expected bands."""
+    """The |z| whose improbability is `lp`: the inverse of the above, for expected bands; at least a usual size."""
     if body[i, tail + S.TAIL_N] == 0:
         return math.exp(QUANTILE_START + (lp + math.log10(TAIL_SHARE)) * LN10 * EXCESS_START) - 1
     border = max(float(body[i, tail + S.TAIL_Q]), QUANTILE_MIN)
     e, p = float(body[i, tail + S.TAIL_E]), float(body[i, tail + S.TAIL_P])
-    return math.exp(border + (lp + math.log10(p)) * LN10 * max(e, EXCESS_MIN)) - 1
+    return max(math.exp(border + (lp + math.log10(p)) * LN10 * max(e, EXCESS_MIN)) - 1, 1.0)

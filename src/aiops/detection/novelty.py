@@ -77,7 +77,9 @@ def novelty(body, i, value, season, interval_s, is_gap, quantum, scratch):
     high += RANGE_DECAY * (centre - high)
     width = high - low
     scale = width * (8 * spread / width) ** 0.2 if width > 0 and spread > 0 else 0.0
-    scale = max(scale, SCALE_QUANTA * quantum, SCALE_MIN * abs(centre))
+    # a series that rarely leaves its value counts by steps; one that wanders over many steps is as good as continuous
+    coarse = SCALE_QUANTA * quantum * quantum / (quantum + spread) if quantum > 0 else 0.0
+    scale = max(scale, coarse, SCALE_MIN * abs(centre))
 
     f0, f1 = np.float32(WEIGHT_VALUE * value), np.float32(WEIGHT_FAST * fast)
     f2, f3 = np.float32(WEIGHT_SLOW * slow), np.float32(WEIGHT_SEASON * (value - season))

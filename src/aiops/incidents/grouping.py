@@ -26,6 +26,7 @@ from aiops.metrics.series import Labels
 Entity = tuple[str, str]
 DAY_MS = 86_400_000
 HABIT_DAYS, HABIT_COUNT, HABIT_SLACK_MS = 8, 2, 15 * 60_000
+STEP_MS, STEPS_MAX = 10_000, 1000  # time passes in steps; a long silence in no more than so many
 HOPS = 2  # neighbours of neighbours: a slow database is felt two services up
 
 
@@ -95,7 +96,10 @@ class Grouper:
         self._by_fingerprint: dict[str, Group] = {}
         self._groups: dict[int, Group] = {}  # by id(): order of appearance
         self._by_incident: dict[int, Group] = {}
-        self._changed: dict[int, Group] = {}
+        self._changed: dict[int, Group] = {}  # since last told
+        self._unjudged: dict[int, Group] = {}  # since evidence was last looked at
+        self._leaving: list[Group] = []  # out of sight, but not yet told a last time
+        self._clock_ms = 0
         self._onsets: dict[str, deque[int]] = {}  # fingerprint -> times of its latest onsets
         self._dismissed: dict[str, tuple[int, float]] = {}  # fingerprint -> quiet until, peak score
         self._set_aside: list[Group] = []  # beyond active_max: told a last time, then out of sight
@@ -116,6 +120,7 @@ class Grouper:
             for alert in incident.alerts:
                 self._own(group, alert)
             self._by_incident[incident.incident_id] = group
+            self._clock_ms = max(self._clock_ms, group.last_ms)
 
     def living(self, incident_id: int) -> Incident | None:
         """The incident as last told, while it is in sight."""
@@ -164,6 +169,8 @@ class Grouper:
                 group.incident = incident
                 if not is_stored:
                     self._touch(group)
+        if is_stored:
+            self._leaving.clear()
 
     def decided(self, incident: Incident, now_ms: int) -> None:
         """A person moved an incident: what follows builds on that."""
@@ -177,22 +184,32 @@ class Grouper:
             for alert in incident.alerts:
                 self._dismissed[alert.fingerprint] = (until, max(alert.score, alert.peak_score))
 
+    def judge(self, now_ms: int) -> None:
+        """Opens an incident for each held-back group that by now has evidence enough."""
+        for group in list(self._unjudged.values()):
+            if group.incident is None and (reason := self._evidence(group)):
+                self._open(group, reason, now_ms)
+        self._unjudged.clear()
+
     def collect(self, now_ms: int) -> list[Incident]:
         """Incidents that are new or changed since the last call."""
-        for group in list(self._changed.values()):
-            if group.incident is None and (reason := self._evidence(group, now_ms)):
-                self._open(group, reason, now_ms)
-        told = [self._told(group, now_ms) for group in self._changed.values() if group.incident]
+        self.judge(now_ms)
+        told = [self._told(group, now_ms) for group in [*self._leaving, *self._changed.values()] if group.incident]
         self._changed.clear()
         for group in self._set_aside:
             self._drop(group)
         self._set_aside.clear()
         return told
 
-    def tick(self, now_ms: int) -> None:
-        """Lets time pass: held-back alerts are forgotten, quiet incidents recover. Call every few seconds."""
-        for group in list(self._groups.values()):
-            self._age(group, now_ms)
+    def advance(self, now_ms: int) -> None:
+        """Lets time pass: held-back alerts are forgotten, quiet incidents recover. Time never runs backwards."""
+        step_ms = max(STEP_MS, (now_ms - self._clock_ms) // STEPS_MAX)
+        while self._groups and self._clock_ms + step_ms <= now_ms:
+            self._clock_ms += step_ms
+            for group in list(self._groups.values()):
+                self._age(group, self._clock_ms)
+        if not self._groups:
+            self._clock_ms = max(self._clock_ms, now_ms)
         self._dismissed = {key: entry for key, entry in self._dismissed.items() if entry[0] > now_ms}
 
     # what follows is private: habit, relation, evidence, age
@@ -279,6 +296,7 @@ class Grouper:
     def _drop(self, group: Group) -> None:
         self._groups.pop(id(group), None)
         self._changed.pop(id(group), None)
+        self._unjudged.pop(id(group), None)
         if group.incident:
             self._by_incident.pop(group.incident.incident_id, None)
         for fingerprint in group.alerts:
@@ -291,9 +309,9 @@ class Grouper:
                 del self._by_value[entity[1]]
 
     def _touch(self, group: Group) -> None:
-        self._changed[id(group)] = group
+        self._changed[id(group)] = self._unjudged[id(group)] = group
 
-    def _evidence(self, group: Group, now_ms: int) -> str:
+    def _evidence(self, group: Group) -> str:
         """Why this is no chance, in words; empty while it may be."""
         settings = self._settings
         alerts = [alert for alert in group.alerts.values() if not alert.is_habitual]
@@ -305,7 +323,7 @@ class Grouper:
         lasting = next((alert for alert in alerts if alert.is_persistent), None)
         if lasting:
             return f"{lasting.name or 'an anomaly'} stays away from its usual course"
-        since = now_ms - 1000 * settings.corroborate_s
+        since = group.last_ms - 1000 * settings.corroborate_s
         fresh = [alert for alert in alerts if alert.last_ms >= since and alert.is_novel]
         by_entity: dict[Entity, list[Alert]] = {}
         for alert in fresh:
@@ -363,17 +381,19 @@ class Grouper:
         settings, incident = self._settings, group.incident
         silent_ms = now_ms - max([group.last_ms, *(alert.ended_ms or 0 for alert in group.alerts.values())])
         if incident is None:
-            if now_ms - group.last_ms > 1000 * settings.window_s:
-                self._drop(group)
+            if not group.is_active and now_ms - group.last_ms > 1000 * settings.window_s:
+                self._drop(group)  # while it lasts, it may yet be said to persist
         elif incident.state == State.CANDIDATE or (incident.state == State.OPEN and incident.ended_ms is None):
             if not group.is_active and silent_ms >= 1000 * settings.quiet_s:
                 self._recover(group, f"all series back to usual for {settings.quiet_s:.0f} s", now_ms)
         elif incident.state == State.RECOVERED and silent_ms > 1000 * settings.reopen_s:
+            if id(group) in self._changed:
+                self._leaving.append(group)
             self._drop(group)
 
     def _recover(self, group: Group, why: str, now_ms: int) -> None:
         assert group.incident
-        group.incident = recover(group.incident, why, now_ms)
+        group.incident = replace(recover(group.incident, why, now_ms), ended_ms=_ended_ms(group.alerts.values()))
         self._touch(group)
 
     def _told(self, group: Group, now_ms: int) -> Incident:
@@ -385,7 +405,6 @@ class Grouper:
         notes = list(group.notes)
         if level > incident.severity and incident.alerts:
             notes.append(Event(now_ms, PROGRAM, What.SEVERITY, f"{level.name.lower()}: {why}"))
-        ends = [alert.ended_ms for alert in alerts]
         shared = set(alerts[0].labels).intersection(*(alert.labels for alert in alerts))
         for event in notes:
             incident = incident.noted(event)
@@ -396,12 +415,18 @@ class Grouper:
             title=_title(alerts, group.dropped),
             labels=tuple(sorted(shared)),
             entities=tuple(f"{name}={value}" for name, value in group.entities if name != "series"),
-            ended_ms=None if None in ends else max(end for end in ends if end is not None),
+            ended_ms=_ended_ms(alerts),
             updated_ms=max(incident.updated_ms, now_ms),
             alerts=alerts,
             alert_count=len(alerts) + group.dropped,
         )
         return group.incident
+
+
+def _ended_ms(alerts: Iterable[Alert]) -> int | None:
+    """When the last of them ended; None while one runs."""
+    ends = [alert.ended_ms for alert in alerts]
+    return None if None in ends else max(end for end in ends if end is not None)
 
 
 def _metric_count(alerts: Iterable[Alert]) -> int:
