@@ -121,6 +121,7 @@ class Bank:
             nearest.state, nearest.used = (a, b, c, d), count + 1
         speed = max(1.0, N.REFERENCE_INTERVAL_S / max(interval_s, 1e-3))
         bar = N.BAR * math.sqrt(speed)
+        bar *= 1 + N.YOUTH * N.YOUTH_DAYS / (N.YOUTH_DAYS + count * interval_s / 86400)
         bar *= (1 + N.NOVELTY_WEIGHT * self.novelty_mean) * (1 + N.BUDGET_WEIGHT * self.budget)
         self.novelty_mean += max(N.GAIN_NOVELTY, 1 / (count + 1)) * (relative - self.novelty_mean)
         self.budget *= max(0.0, 1 - math.log(2) * min(interval_s, 86400.0) / N.BUDGET_HALF_LIFE_S)
@@ -237,7 +238,7 @@ class Series:
             base, scale = previous, elapsed_s
         value = min(max((raw - base) / scale, -K.RAW_MAX), K.RAW_MAX)
         quantum = 1.0 if self.quantum == 0 and self.is_counter and raw == math.floor(raw) else self.quantum
-        strength, band, kind, evidence = self._score_and_learn(
+        strength, telling, band, kind, evidence = self._score_and_learn(
             value, time_ms, max(self.interval_s, 1e-3), is_gap, min(quantum / scale, K.RAW_MAX)
         )
         self.last_value = value
@@ -246,7 +247,7 @@ class Series:
             self.quantum = change
         if self.count <= warm_up:
             return Answer(Status.WARMING_UP)
-        onset, persisted, ended, kind = self._live(strength, value, band, kind, evidence, persist_s)
+        onset, persisted, ended, kind = self._live(strength, telling, value, band, kind, evidence, persist_s)
         expected, lower, upper = (base + scale * x for x in band)
         shifted = self.anomaly is not None and kind == Kind.LEVEL_SHIFT
         return Answer(
@@ -291,7 +292,7 @@ class Series:
 
     def _score_and_learn(
         self, value: float, time_ms: int, interval_s: float, is_gap: bool, quantum: float
-    ) -> tuple[float, tuple[float, float, float], int, float]:
+    ) -> tuple[float, float, tuple[float, float, float], int, float]:
         count, last = self.count, self.last_value
         if count == 0:
             self.mu, last = value, value
@@ -334,6 +335,7 @@ class Series:
         stuck = self._stuck(value == last and count > 0, interval_s)
         far_out = self._gross(z[1])
         strength = max(likely, new, stuck, far_out)
+        telling = max(likely / K.ALERT_FACTOR, new, stuck, far_out)
         is_known = count >= K.KNOWN_SAMPLES or count * interval_s >= K.KNOWN_S
         evidence = max(new if is_known else 0.0, far_out, stuck)
         if stuck > 0 and stuck >= likely and stuck >= new:
@@ -343,7 +345,7 @@ class Series:
         else:
             kind = Kind.SPIKE if value > expected else Kind.DIP
         self._learn(value, residual, deviation, last, usual, floor, slot, week_hour, interval_s)
-        return strength, (expected, lower, upper), kind, evidence
+        return strength, telling, (expected, lower, upper), kind, evidence
 
     def _learn(
         self, value: float, residual: float, deviation: float, last: float, usual: float, floor: float, slot: Slot,
@@ -404,13 +406,13 @@ class Series:
         return min(abs(z) / K.GROSS_DEVIATION, 4.0) if self.gross_run >= K.GROSS_SAMPLES else 0.0
 
     def _live(
-        self, strength: float, value: float, band: tuple[float, float, float], kind: int, evidence: float,
-        persist_s: float,
+        self, strength: float, telling: float, value: float, band: tuple[float, float, float], kind: int,
+        evidence: float, persist_s: float,
     ) -> tuple[bool, bool, bool, int]:  # fmt: skip
-        onset = strength >= 1 and (self.refractory <= 0 or strength > K.BREAK_THROUGH * self.onset_strength)
+        onset = telling >= 1 and (self.refractory <= 0 or telling > K.BREAK_THROUGH * self.onset_strength)
         persisted = ended = False
         if onset:
-            self.refractory, self.onset_strength = int(K.REFRACTORY_SAMPLES), strength
+            self.refractory, self.onset_strength = int(K.REFRACTORY_SAMPLES), telling
             self.bank.budget += 1
         elif self.refractory > 0:
             self.refractory -= 1

@@ -45,8 +45,9 @@ UNLIMITED = 1e38
 WEIGHT_GLOBAL, WEIGHT_RESIDUAL, WEIGHT_RUN, WEIGHT_STEP = 0.5, 1.0, 0.5, 1.25
 WEIGHT_SUM = 3.25
 EXCESS_LEAK, EXCESS_MAX = 0.4, 6.0
-HISTORY_COUNT = 2000.0  # improbability counts by t / (t + this): tails need history
+HISTORY_COUNT = 1500.0  # improbability counts by t / (t + this): tails need history
 IMPROBABILITY_BAR = 2.8
+ALERT_FACTOR = 2.0  # improbability alone must be so much higher for an alert: most of it is a known state at odd times
 
 BAND_LP = 3.0  # the expected band holds all but one in a thousand on each side
 
@@ -69,7 +70,7 @@ KNOWN_SAMPLES, KNOWN_S = 1000.0, 86_400.0
 # only until the improbability of the same deviation is backed by history.
 GROSS_DEVIATION = 50.0  # usual deviations
 GROSS_SAMPLES = 4.0
-GROSS_COUNT_MIN, GROSS_COUNT_MAX = 60.0, HISTORY_COUNT
+GROSS_COUNT_MIN, GROSS_COUNT_MAX = 60.0, 2000.0
 GROSS_SAME_RUN_MAX = 10.0  # only series that change all the time have a usual deviation worth the name
 
 # Constants of the stuck rule: the run's probability under the series' own habit of repeating itself
@@ -231,6 +232,7 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
 
     far_out = gross(body, i, z_residual)
     strength = max(likelihood, new, stuck, far_out)
+    found[6] = max(likelihood / ALERT_FACTOR, new, stuck, far_out)
     # what an incident may be built on: a state that is new to a series known for long, or far out, or stuck
     is_known = count >= KNOWN_SAMPLES or count * interval_s >= KNOWN_S
     found[5] = max(new if is_known else 0.0, far_out, stuck)
@@ -274,10 +276,11 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
 def live(body, i, strength, value, interval_s, found, persist_s):
     """The anomaly's life. Returns (is_onset, is_persisted, is_ended); may turn the kind into LEVEL_SHIFT."""
     refractory = body[i, S.REFRACTORY]
-    onset = strength >= 1 and (refractory <= 0 or strength > BREAK_THROUGH * body[i, S.ONSET_STRENGTH])
+    telling = found[6]
+    onset = telling >= 1 and (refractory <= 0 or telling > BREAK_THROUGH * body[i, S.ONSET_STRENGTH])
     persisted = ended = False
     if onset:
-        body[i, S.REFRACTORY], body[i, S.ONSET_STRENGTH] = REFRACTORY_SAMPLES, strength
+        body[i, S.REFRACTORY], body[i, S.ONSET_STRENGTH] = REFRACTORY_SAMPLES, telling
         body[i, S.BUDGET] += 1
     elif refractory > 0:
         body[i, S.REFRACTORY] = refractory - 1
@@ -350,7 +353,7 @@ def ingest(
     flags uint8 (n,) = ANOMALOUS | ONSET | PERSISTED | ENDED. Returns the newest sample time.
     """
     scratch = np.empty(S.BANK_SIZE, np.float32)
-    found = np.empty(6)  # expected, lower, upper, kind; the value before; novelty as evidence
+    found = np.empty(7)  # expected, lower, upper, kind; the value before; novelty as evidence; strength as an alert
     for k in range(len(rows)):
         i = rows[k]
         if k + AHEAD_SCALARS < len(rows):
