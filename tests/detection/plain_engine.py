@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from aiops.detection import creep as C
 from aiops.detection import kernel as K
 from aiops.detection import likelihood as L
 from aiops.detection import novelty as N
@@ -75,6 +76,7 @@ class Bank:
     high: float = 0.0
     novelty_mean: float = 0.0
     budget: float = 0.0
+    least_scale: float = 0.0
     prototypes: list[Prototype] = field(default_factory=list)
 
     def novelty(
@@ -95,10 +97,9 @@ class Bank:
         self.high += N.RANGE_DECAY * (self.centre - self.high)
         width = self.high - self.low
         scale = width * (8 * self.spread / width) ** 0.2 if width > 0 and self.spread > 0 else 0.0
-        steps_usual = (
-            self.spread / quantum if quantum > 0 else 0.0
-        )  # how many steps the series usually is from its mean
-        scale = max(scale, N.SCALE_QUANTA * quantum / (1 + steps_usual), N.SCALE_MIN * abs(self.centre))
+        steps_usual = self.spread / quantum if quantum > 0 else 0.0
+        self.least_scale = max(N.SCALE_QUANTA * quantum / (1 + steps_usual), N.SCALE_MIN * abs(self.centre))
+        scale = max(scale, self.least_scale)
         state = (
             _single(N.WEIGHT_VALUE * value),
             _single(N.WEIGHT_FAST * self.fast),
@@ -178,6 +179,41 @@ class Answer:
 
 
 @dataclass
+class Creep:
+    """The smoothed value's extremes, day by day."""
+
+    day: int = -1
+    today: list[float] = field(default_factory=list)
+    days: int = 0
+    past_high: float = 0.0
+    past_low: float = 0.0
+    excess: float = 0.0
+    is_told: bool = False
+    last: float = 0.0
+
+    def strength(self, time_ms: int, mean: float, least_width: float) -> float:
+        day = time_ms // C.DAY_MS
+        if day != self.day and self.today:
+            high, low = max(self.today), min(self.today)
+            if self.days == 0:
+                self.past_high, self.past_low = high, low
+            else:
+                width = max(self.past_high - self.past_low, least_width)
+                left = max(high - self.past_high, self.past_low - low, 0.0)
+                self.excess += C.EXCESS_GAIN * (min(left / width if width > 0 else 0.0, C.EXCESS_CAP) - self.excess)
+                self.past_high = max(high, self.past_high + C.FORGET * (high - self.past_high))
+                self.past_low = min(low, self.past_low + C.FORGET * (low - self.past_low))
+            self.days, self.today = self.days + 1, []
+        self.day = day
+        self.today.append(mean)
+        width = max(self.past_high - self.past_low, least_width)
+        beyond = max(mean - self.past_high, self.past_low - mean)
+        known = self.days >= C.DAYS_MIN and width > 0
+        self.last = beyond / width / (C.RANGE_BAR + C.EXCESS_FACTOR * self.excess) if known else 0.0
+        return self.last
+
+
+@dataclass
 class Series:
     """Everything known of one series."""
 
@@ -205,6 +241,7 @@ class Series:
         default_factory=lambda: {(statistic, is_down): Tail() for statistic in range(4) for is_down in (False, True)}
     )
     bank: Bank = field(default_factory=Bank)
+    creep: Creep = field(default_factory=Creep)
     same_run: int = 0
     same_run_max: float = 0.0
     same_first: float = 0.0
@@ -332,13 +369,21 @@ class Series:
         likely = (lp + K.EXCESS_LEAK * self.excess) * count / (count + K.HISTORY_COUNT) / K.IMPROBABILITY_BAR
         self.excess = min(max(K.EXCESS_LEAK * self.excess + lp - 1, 0.0), K.EXCESS_MAX)
         new = self.bank.novelty(value, season_long, interval_s, is_gap, count, quantum)
+        crept = self.creep.strength(time_ms, self.bank.fast, self.bank.least_scale)
+        if crept < K.CREEP_OVER:
+            self.creep.is_told = False
+        elif crept >= 1 and self.refractory > K.REFRACTORY_SAMPLES / 2:
+            self.creep.is_told = True
+        leaving = crept if crept >= 1 and not self.creep.is_told else 0.0
         stuck = self._stuck(value == last and count > 0, interval_s)
         far_out = self._gross(z[1])
-        strength = max(likely, new, stuck, far_out)
-        telling = max(likely / K.ALERT_FACTOR, new, stuck, far_out)
+        strength = max(likely, new, stuck, far_out, leaving)
+        telling = max(likely / K.ALERT_FACTOR, new, stuck, far_out, leaving)
         is_known = count >= K.KNOWN_SAMPLES or count * interval_s >= K.KNOWN_S
-        evidence = max(new if is_known else 0.0, far_out, stuck)
-        if stuck > 0 and stuck >= likely and stuck >= new:
+        evidence = max(new if is_known else 0.0, far_out, stuck, crept)
+        if leaving > 0 and leaving >= new and leaving >= stuck:
+            kind = Kind.TREND
+        elif stuck > 0 and stuck >= likely and stuck >= new:
             kind = Kind.STUCK
         elif new > likely and lower <= value <= upper:
             kind = Kind.PATTERN
@@ -414,6 +459,7 @@ class Series:
         if onset:
             self.refractory, self.onset_strength = int(K.REFRACTORY_SAMPLES), telling
             self.bank.budget += 1
+            self.creep.is_told = self.creep.is_told or self.creep.last >= 1
         elif self.refractory > 0:
             self.refractory -= 1
         if onset and self.anomaly is None:
@@ -423,6 +469,8 @@ class Series:
             outside = abs(value - one.level) > one.half_width
             if one.kind == Kind.STUCK:
                 outside = self.is_stuck
+            elif one.kind == Kind.TREND:
+                outside = self.creep.last >= K.CREEP_OVER
             elif one.kind == Kind.PATTERN:
                 outside = strength >= K.CALM_STRENGTH
             one.novelty, one.peak = max(one.novelty, evidence), max(one.peak, strength)

@@ -113,6 +113,31 @@ def test_healthy_series_rarely_alert() -> None:
     assert alerts / (8 * (days - 3)) < 0.2
 
 
+def sawtooth(rng: np.random.Generator, days: int) -> Floats:
+    """Memory that grows and is collected every four hours or so."""
+    n = days * DAY
+    return 1e9 * (1 + 0.25 * (np.arange(n) % 50) / 50 + rng.normal(0, 0.004, n))
+
+
+def test_a_slow_leak_is_told_once_as_a_trend() -> None:
+    values = sawtooth(np.random.default_rng(5), 10)
+    start = 8 * DAY + 60
+    values[start : start + 72] *= np.linspace(1, 2.2, 72)
+    scores = score(values)
+    told = [k for k in onsets_after(scores, start) if k < start + 72]  # its end is a fall of its own
+    assert len(told) == 1 and told[0] < start + 48
+    assert scores.kind[told[0]] == Kind.TREND
+    assert set(scores.persisted.tolist()) & set(range(start, start + 72))
+    assert onsets_after(score(sawtooth(np.random.default_rng(5), 10)), 3 * DAY) == []
+
+
+def test_what_grows_every_day_is_no_leak() -> None:
+    rng = np.random.default_rng(6)
+    values = 1e9 + 2e6 * np.arange(21 * DAY) / DAY + rng.normal(0, 1e5, 21 * DAY)
+    scores = score(values)
+    assert Kind.TREND not in scores.kind[scores.onsets[scores.onsets > 7 * DAY]]
+
+
 def test_a_spike_is_not_learned() -> None:
     rng = np.random.default_rng(7)
     values = daily(rng, 12)

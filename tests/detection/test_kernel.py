@@ -44,6 +44,7 @@ COURSES: dict[str, Callable[[np.random.Generator, int], Floats]] = {
     "not finite": lambda rng, n: np.where(
         rng.random(n) < 0.1, rng.choice([np.nan, np.inf, -np.inf], n), season(rng, n)
     ),
+    "leak": lambda rng, n: season(rng, n) + 120 * np.maximum(np.arange(n) / n - 0.7, 0),
     "jump while young": lambda rng, n: np.asarray(50 + rng.normal(0, 0.5, n) + 500 * (np.arange(n) > 300)),
 }
 

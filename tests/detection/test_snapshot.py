@@ -93,7 +93,7 @@ def test_a_damaged_snapshot_is_refused(tmp_path: Path, damage: str) -> None:
     elif damage == "flipped":
         path.write_bytes(content[:2000] + bytes([content[2000] ^ 1]) + content[2001:])
     elif damage == "foreign":
-        path.write_bytes(content.replace(b'"format": 1', b'"format": 9', 1))
+        path.write_bytes(content.replace(b'"format": ', b'"format": 9', 1))
     else:
         (tmp_path / "series.jsonl").write_bytes(b"")
     with pytest.raises(SnapshotError):

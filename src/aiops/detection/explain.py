@@ -27,6 +27,9 @@ def sentence(labels: Labels, kind: Kind, value: float, expected: float, lower: f
     name = subject(labels)
     if kind == Kind.STUCK:
         return f"{name} repeats {number(value)} although it usually changes all the time"
+    if kind == Kind.TREND:
+        way = "up" if value > expected else "down"
+        return f"{name} has crept {way} beyond everything of the days before: {number(value)}"
     if kind == Kind.PATTERN:
         return f"{name} is in a state never seen before: {number(value)} after its recent course, {band}"
     ratio = value / expected if expected else 0.0

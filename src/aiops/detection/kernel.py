@@ -15,8 +15,9 @@ from numba import njit
 
 from aiops.compiled import forget_stale
 from aiops.detection import state as S
+from aiops.detection.creep import creep
 from aiops.detection.likelihood import deviation_at, improbability, tail_column
-from aiops.detection.novelty import novelty
+from aiops.detection.novelty import least_scale, novelty
 from aiops.detection.prefetch import prefetch
 
 forget_stale(__file__)
@@ -59,6 +60,7 @@ CALM_SAMPLES = 5.0  # so many calm samples in a row inside the band end an anoma
 ACCEPT_SAMPLES = 60.0  # so many calm samples in a row outside it are the new normal
 LEVEL_SHIFT_SAMPLES = 10.0
 PERSIST_SAMPLES = 3.0
+CREEP_OVER = 0.7  # a creep is over below this share of its bar
 STRONG = 3.0  # this strong, PERSIST_SAMPLES are enough
 
 # Constants of novelty as evidence: what recurs (nightly jobs, collected memory, rotated logs) is strange each time, but
@@ -82,7 +84,7 @@ STUCK_FIRST_PRIOR, STUCK_NEXT_PRIOR = 0.1, 0.3
 STUCK_RUN_LEARNED = 30.0  # a long run teaches no more than this many repeats
 
 SCORED, WARMING_UP, STALE, RESET, DUPLICATE, CONFLICT, OUT_OF_ORDER, NOT_FINITE = 0, 1, 2, 3, 4, 5, 6, 7
-NONE, SPIKE, DIP, LEVEL_SHIFT, PATTERN, STUCK = 0, 1, 2, 3, 4, 5
+NONE, SPIKE, DIP, LEVEL_SHIFT, PATTERN, STUCK, TREND = 0, 1, 2, 3, 4, 5, 7  # 6: missing, told elsewhere
 ANOMALOUS, ONSET, PERSISTED, ENDED, NOVEL = 1, 2, 4, 8, 16
 
 
@@ -228,15 +230,24 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
     body[i, S.EXCESS] = min(max(EXCESS_LEAK * excess + lp - 1, 0.0), EXCESS_MAX)
 
     new = novelty(body, i, value, season_long, interval_s, is_gap, quantum, scratch)
+    scale_min = least_scale(float(body[i, S.CENTRE]), float(body[i, S.SPREAD]), quantum)
+    found[7] = creep(body, i, time_ms, float(body[i, S.MEAN_FAST]), scale_min)
+    if found[7] < CREEP_OVER:
+        body[i, S.CREEPING] = 0
+    elif found[7] >= 1 and body[i, S.REFRACTORY] > REFRACTORY_SAMPLES / 2:
+        body[i, S.CREEPING] = 1  # a jump, already told
+    leaving = found[7] if body[i, S.CREEPING] == 0 and found[7] >= 1 else 0.0
     stuck = same_run(body, i, value == last and count > 0, interval_s)
 
     far_out = gross(body, i, z_residual)
-    strength = max(likelihood, new, stuck, far_out)
-    found[6] = max(likelihood / ALERT_FACTOR, new, stuck, far_out)
+    strength = max(likelihood, new, stuck, far_out, leaving)
+    found[6] = max(likelihood / ALERT_FACTOR, new, stuck, far_out, leaving)
     # what an incident may be built on: a state that is new to a series known for long, or far out, or stuck
     is_known = count >= KNOWN_SAMPLES or count * interval_s >= KNOWN_S
-    found[5] = max(new if is_known else 0.0, far_out, stuck)
-    if stuck > 0 and stuck >= likelihood and stuck >= new:
+    found[5] = max(new if is_known else 0.0, far_out, stuck, found[7])
+    if leaving > 0 and leaving >= new and leaving >= stuck:
+        found[3] = TREND
+    elif stuck > 0 and stuck >= likelihood and stuck >= new:
         found[3] = STUCK
     elif new > likelihood and found[1] <= value <= found[2]:
         found[3] = PATTERN
@@ -282,6 +293,8 @@ def live(body, i, strength, value, interval_s, found, persist_s):
     if onset:
         body[i, S.REFRACTORY], body[i, S.ONSET_STRENGTH] = REFRACTORY_SAMPLES, telling
         body[i, S.BUDGET] += 1
+        if found[7] >= 1:
+            body[i, S.CREEPING] = 1
     elif refractory > 0:
         body[i, S.REFRACTORY] = refractory - 1
     if onset and body[i, S.ACTIVE] == 0:
@@ -295,6 +308,8 @@ def live(body, i, strength, value, interval_s, found, persist_s):
         outside = abs(value - body[i, S.ONSET_LEVEL]) > body[i, S.ONSET_HALF_WIDTH]
         if body[i, S.ONSET_KIND] == STUCK:
             outside = body[i, S.STUCK] > 0
+        elif body[i, S.ONSET_KIND] == TREND:
+            outside = found[7] >= CREEP_OVER
         elif body[i, S.ONSET_KIND] == PATTERN:
             outside = strength >= CALM_STRENGTH
         body[i, S.ONSET_NOVELTY] = max(body[i, S.ONSET_NOVELTY], found[5])
@@ -328,6 +343,7 @@ def bring_scalars(head, body, i, time_ms):
     prefetch(body, i, S.SLOTS + left * S.SLOT_SIZE)
     prefetch(body, i, S.SLOTS + right * S.SLOT_SIZE)
     prefetch(body, i, S.WEEK + week_hour)
+    prefetch(body, i, S.CREEP)
 
 
 @njit(inline="always")
@@ -353,7 +369,8 @@ def ingest(
     flags uint8 (n,) = ANOMALOUS | ONSET | PERSISTED | ENDED. Returns the newest sample time.
     """
     scratch = np.empty(S.BANK_SIZE, np.float32)
-    found = np.empty(7)  # expected, lower, upper, kind; the value before; novelty as evidence; strength as an alert
+    # expected, lower, upper, kind; the value before; novelty as evidence; strength as an alert; strength of the creep
+    found = np.empty(8)
     for k in range(len(rows)):
         i = rows[k]
         if k + AHEAD_SCALARS < len(rows):

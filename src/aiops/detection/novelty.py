@@ -39,6 +39,14 @@ BANK_SIZE = S.BANK_SIZE
 
 
 @njit(inline="always")
+def least_scale(centre, spread, quantum):
+    """Changes are measured by no less than this. A series that rarely leaves its value counts by steps; one that
+    wanders over many steps is as good as continuous."""
+    coarse = SCALE_QUANTA * quantum * quantum / (quantum + spread) if quantum > 0 else 0.0
+    return max(coarse, SCALE_MIN * abs(centre))
+
+
+@njit(inline="always")
 def nearest(body, i, f0, f1, f2, f3, used, scratch):
     """Chebyshev distance to the nearest of `used` prototypes of row i, and its index (-1: none yet)."""
     for k in range(used):
@@ -78,9 +86,7 @@ def novelty(body, i, value, season, interval_s, is_gap, quantum, scratch):
     high += RANGE_DECAY * (centre - high)
     width = high - low
     scale = width * (8 * spread / width) ** 0.2 if width > 0 and spread > 0 else 0.0
-    # a series that rarely leaves its value counts by steps; one that wanders over many steps is as good as continuous
-    coarse = SCALE_QUANTA * quantum * quantum / (quantum + spread) if quantum > 0 else 0.0
-    scale = max(scale, coarse, SCALE_MIN * abs(centre))
+    scale = max(scale, least_scale(centre, spread, quantum))
 
     f0, f1 = np.float32(WEIGHT_VALUE * value), np.float32(WEIGHT_FAST * fast)
     f2, f3 = np.float32(WEIGHT_SLOW * slow), np.float32(WEIGHT_SEASON * (value - season))

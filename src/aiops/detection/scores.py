@@ -30,6 +30,7 @@ class Kind(IntEnum):
     PATTERN = 4  # a state (value, recent means, season) that was never seen before
     STUCK = 5  # repeats one value although it never used to
     MISSING = 6  # expected samples do not arrive
+    TREND = 7  # crept out of everything of the days before, too slowly to ever be a new state
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 1
+FORMAT = 2
 """Raise when the meaning of any column changes: snapshots of another format are refused."""
 
 # head: float64 (n, 8)
@@ -47,6 +47,9 @@ QUANTUM = 94  # smallest change ever seen, as sent; 0 = none yet
 SLOTS = 96  # 24 hours x SLOT_SIZE, on a cache-line border (TAILS + 4 * 2 * 7 = 90)
 SLOT_MEAN, SLOT_ABS, SLOT_COUNT, SLOT_MEAN_LONG, SLOT_SIZE = 0, 1, 2, 3, 4
 WEEK = SLOTS + 24 * SLOT_SIZE  # 168 hours
+CREEP = WEEK + 168  # the creep: extremes of the smoothed value today, those of the days before, and how far days differ
+CREEP_DAY, CREEP_DAYS, CREEP_HIGH, CREEP_LOW = CREEP, CREEP + 1, CREEP + 2, CREEP + 3
+PAST_HIGH, PAST_LOW, PAST_EXCESS, CREEPING = CREEP + 4, CREEP + 5, CREEP + 6, CREEP + 7
 BANK_SIZE = 96
 BANK = WEEK + 176  # 4 features x BANK_SIZE, feature-major so that the distance loop vectorises
 BANK_USED = BANK + 4 * BANK_SIZE  # sample count at which a prototype last matched
