@@ -12,8 +12,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
 import aiops
@@ -24,7 +26,17 @@ from aiops.errors import AiopsError, InputError
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure speed and memory; one JSON object each.")
 app.add_typer(bench_app, name="bench")
-out, err = Console(), Console(stderr=True)
+PIPE_COLUMNS = 200  # a pipe has no width: lines stay whole for grep
+
+
+def _console(stderr: bool) -> Console:
+    console = Console(stderr=stderr)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_COLUMNS
+    return console
+
+
+out, err = _console(stderr=False), _console(stderr=True)
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings file, else AIOPS_CONFIG, ./aiops.toml")]
 
 
@@ -42,10 +54,11 @@ def _errors_told() -> Iterator[None]:
     try:
         yield
     except AiopsError as error:
-        err.print(f"[bold red]aiops:[/] {error}", highlight=False, soft_wrap=True)
+        err.print(f"[bold red]aiops:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
     except SQLAlchemyError as error:
-        err.print(f"[bold red]aiops:[/] the database cannot be used: {error}", highlight=False, soft_wrap=True)
+        told = escape(f"the database cannot be used: {error}")
+        err.print(f"[bold red]aiops:[/] {told}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
 
 
@@ -82,10 +95,9 @@ def serve(
 def config(config: ConfigOption = None) -> None:
     """Show every setting in force, where it comes from, and what happens at it. Secrets are hidden."""
     with _errors_told():
-        table = Table("setting", "value", "from", "meaning", box=None, header_style="bold")
         for key, value, origin, meaning in load(config, os.environ).rows():
-            table.add_row(key, value, origin, meaning)
-        out.print(table)
+            line = Text.assemble((key, "bold"), f" = {value}  ", (f"# {origin}; {meaning}", "dim"))
+            out.print(line, soft_wrap=True)  # one whole line a setting, to copy and to grep
 
 
 @app.command()
@@ -105,17 +117,18 @@ def score(
     with _errors_told():
         warm_up = load(config, os.environ).settings.detection.warm_up_samples
         pairs = plan(files, to)
-        rows = 0
+        rows = skipped = 0
         with _progress(MofNCompleteColumn()) as progress:
             task = progress.add_task("scoring", total=len(pairs))
             for source, place in pairs:
                 table = score_file(source, place, label or (), skip_bad_rows, warm_up)
-                rows += len(table.values)
+                rows, skipped = rows + int(table.good.sum()), skipped + int((~table.good).sum())
                 for complaint in table.complaints:
-                    err.print(f"skipped: {complaint}", highlight=False, soft_wrap=True)
+                    err.print(escape(f"skipped: {complaint}"), highlight=False, soft_wrap=True)
                 progress.advance(task)
         if pairs[0][1] is not None:
-            err.print(f"{rows} rows of {len(pairs)} file{'s' * (len(pairs) > 1)} scored", highlight=False)
+            left_out = f", {skipped} skipped" if skipped else ""
+            err.print(f"{rows} rows of {len(pairs)} file{'s' * (len(pairs) > 1)} scored{left_out}", highlight=False)
 
 
 @app.command()
@@ -163,12 +176,12 @@ def _show_backtest(result: Any) -> None:
     table = Table("detected", "severity", "incident", "alerts", "title")
     for one in result.incidents:
         moment = time.strftime("%Y-%m-%d %H:%M", time.gmtime(one.detected_ms / 1000))
-        table.add_row(moment, one.severity.name.lower(), one.name, str(one.alert_count), one.title)
+        table.add_row(moment, one.severity.name.lower(), one.name, str(one.alert_count), escape(one.title))
     out.print(table)
     if result.known:
         table = Table("known incident", "found as")
         for one, found in result.known:
-            table.add_row(one.name, found or "[red]missed[/]")
+            table.add_row(escape(one.name), found or "[red]missed[/]")
         out.print(table)
     figures = result.summary()
     out.print(
@@ -180,7 +193,7 @@ def _show_backtest(result: Any) -> None:
     )
     if result.alerts_by_series:
         loudest = ", ".join(f"{series} ({count})" for series, count in list(result.alerts_by_series.items())[:5])
-        out.print(f"series in most incidents: {loudest}", highlight=False)
+        out.print(escape(f"series in most incidents: {loudest}"), highlight=False)
 
 
 @app.command()
@@ -304,7 +317,7 @@ def bench_entities(
         for one in figures:
             f1, auprc = ("" if x is None else f"{x:.3f}" for x in (one.f1, one.auprc))
             found, false = f"{one.segments_found} of {one.segments}", f"{one.false_openings / one.days:.2f}"
-            table.add_row(one.name, str(one.rows), str(one.metrics), f1, auprc, found, false)
+            table.add_row(escape(one.name), str(one.rows), str(one.metrics), f1, auprc, found, false)
         labelled = [one for one in figures if one.f1 is not None and one.auprc is not None]
         if labelled:
             f1 = f"{sum(one.f1 or 0 for one in labelled) / len(labelled):.3f}"
