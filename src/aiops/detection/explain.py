@@ -22,13 +22,17 @@ def subject(labels: Labels) -> str:
 
 
 def sentence(labels: Labels, kind: Kind, value: float, expected: float, lower: float, upper: float) -> str:
-    """One sentence: what is strange, how much, against what was expected at this hour."""
-    band = f"expected {number(expected)} ({number(lower)} to {number(upper)}) at this hour"
-    name = subject(labels)
+    """One sentence: what is strange, how much, against what is usual at this hour. The band is named only where the
+    value lies outside it: within, it is the course that is strange."""
+    name, usual = subject(labels), f"{number(expected)} is usual at this hour"
+    is_outside = not lower <= value <= upper
     if kind == Kind.STUCK:
         return f"{name} repeats {number(value)} although it usually changes all the time"
     if kind == Kind.PATTERN:
-        return f"{name} is in a state never seen before: {number(value)} after its recent course, {band}"
+        band = f", {number(lower)} to {number(upper)} its range" if is_outside else ""
+        return f"{name} takes a course never seen before: {number(value)} after its recent values; {usual}{band}"
+    if kind == Kind.LEVEL_SHIFT and not is_outside:
+        return f"{name} stays at another level than it used to: {number(value)}; {usual}"
     ratio = value / expected if expected else 0.0
     if ratio >= 1.2:
         size = f"{ratio:.3g}x its usual level"
@@ -36,7 +40,8 @@ def sentence(labels: Labels, kind: Kind, value: float, expected: float, lower: f
         size = f"{100 * (1 - ratio):.0f} % below its usual level"
     else:
         size = "above its usual level" if value > expected else "below its usual level"
-    return f"{name} is {size}: {number(value)}, {band}"
+    band = f" ({number(lower)} to {number(upper)})" if is_outside else ""
+    return f"{name} is {size}: {number(value)}, expected {number(expected)}{band} at this hour"
 
 
 def silence_sentence(labels: Labels, series_count: int, is_entity: bool, silent_s: float) -> str:
