@@ -2,11 +2,12 @@
 
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -201,25 +202,33 @@ def demo(
     seed: Annotated[int, typer.Option(help="another seed, another fleet and other faults")] = 1,
     days: Annotated[int, typer.Option(min=5, max=365, help="simulated days; faults begin on the fifth")] = 14,
     keep: Annotated[bool, typer.Option("--keep", help="leave the service up to look around")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="end with one JSON line")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="one JSON line on standard output; the rest on standard error")
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
     """Stream a simulated fleet with known faults through a real server and judge what it finds."""
     from aiops import demo as demonstration
     from aiops.simulator.fleet import DAY_MS, START_MS
 
-    with _errors_told(), tempfile.TemporaryDirectory(prefix="aiops-demo-") as folder:
+    with (
+        _errors_told(),
+        _terminated_as_interrupted(),
+        tempfile.TemporaryDirectory(prefix="aiops-demo-") as folder,
+    ):
         settings = demonstration.settings_for(load(config, os.environ).settings, Path(folder))
         log.configure("error", settings.log.format)
         console = err if as_json else out
         console.print("starting the service (the first start compiles for about half a minute) ...")
         with demonstration.running_server(settings) as url:
             console.print(f"service at {url}; streaming {days} days of a fleet of services", highlight=False)
+            calm = time.strftime("%m-%d", time.gmtime(START_MS / 1000 + demonstration.warm_up_days(days) * 86400))
+            console.print(f"faults begin on {calm}; what opens before is false, while the service learns the fleet")
             with _progress(TextColumn("{task.fields[shown]}"), console=console) as progress:
                 task = progress.add_task("streaming", total=days * DAY_MS, shown="")
 
                 def told(incident: dict[str, Any]) -> None:
-                    progress.console.print(_incident_line(incident), highlight=False)
+                    progress.console.print(_incident_line(incident), highlight=False, soft_wrap=True)
 
                 def progressed(samples: int, time_ms: int) -> None:
                     day = (time_ms - START_MS) / DAY_MS
@@ -231,23 +240,38 @@ def demo(
                 sys.stdout.write(json.dumps(result.summary()) + "\n")
                 sys.stdout.flush()
             if keep:
-                console.print(f"\nthe service stays up: {url}/v1/incidents, {url}/docs; Ctrl-C stops it")
+                console.print(
+                    f"\nthe service stays up: {url}/v1/incidents, {url}/docs; Ctrl-C stops it", soft_wrap=True
+                )
                 _wait_for_interrupt()
 
 
 def _wait_for_interrupt() -> None:
-    try:
+    with suppress(KeyboardInterrupt):
         while True:
             time.sleep(3600)
-    except KeyboardInterrupt:
-        return
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, so that what it opened is closed and its folder removed."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _incident_line(incident: dict[str, Any]) -> str:
     colour = {"low": "blue", "medium": "yellow", "high": "red", "critical": "bold red"}[incident["severity"]]
     moment = incident["detected"][5:16].replace("T", " ")
     reason = incident["timeline"][0]["why"].partition(": ")[0]
-    return f"{moment} [{colour}]{incident['severity']:8}[/] {incident['id']:7} {incident['title']} [dim]({reason})[/]"
+    title = escape(incident["title"])
+    return f"{moment} [{colour}]{incident['severity']:8}[/] {incident['id']:7} {title} [dim]({reason})[/]"
 
 
 def _show_verdict(result: Any, console: Console) -> None:
@@ -255,10 +279,19 @@ def _show_verdict(result: Any, console: Console) -> None:
     for finding in result.verdict.findings:
         began = time.strftime("%m-%d %H:%M", time.gmtime(finding.fault.start_ms / 1000))
         delay = "" if finding.delay_s is None else f"{finding.delay_s / 60:.0f} min"
-        found = finding.incident or "[red]not found[/]"
-        table.add_row(finding.fault.kind.value, finding.fault.where, began, found, delay)
+        missed = f"[red]missed[/]: joined {finding.joined}" if finding.joined else "[red]missed[/]: no incident"
+        table.add_row(finding.fault.kind.value, finding.fault.where, began, finding.incident or missed, delay)
     console.print(table)
-    figures = result.summary()
+    figures, verdict = result.summary(), result.verdict
+    first = list(dict.fromkeys(finding.incident for finding in verdict.findings if finding.incident))
+    table = Table("incidents", "count", "which", title="Incidents opened", title_justify="left")
+    for name, which in (
+        ("a fault found", first),
+        ("a second or late one of a fault", verdict.duplicates),
+        ("false", verdict.false_incidents),
+    ):
+        table.add_row(name, str(len(which)), ", ".join(which))
+    console.print(table)
     false_per_day = figures["false_incidents"] / figures["simulated_days"]
     delay_s = figures["median_delay_s"]
     console.print(
@@ -267,6 +300,7 @@ def _show_verdict(result: Any, console: Console) -> None:
         f"{figures['false_incidents']} false incidents in {result.days} days ({false_per_day:.1f} a day); "
         f"{result.samples:,} samples in {result.seconds:.0f} s",
         highlight=False,
+        soft_wrap=True,
     )
 
 

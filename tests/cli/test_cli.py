@@ -188,8 +188,28 @@ def test_bench_ingest_drives_a_real_server() -> None:
 def test_the_demonstration_ends_with_one_line_of_figures() -> None:
     done = run("demo", "--json", "--days", "6", "--seed", "2")
     assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout.splitlines()[-1])
+    (line,) = done.stdout.splitlines()
+    figures = json.loads(line)
+    assert "faults begin on" in done.stderr
+    opened = [text for text in done.stderr.splitlines() if " INC-" in text and "│" not in text]
+    counts = [int(text.split("│")[2]) for text in done.stderr.splitlines() if text.startswith(("│ a ", "│ false"))]
+    assert len(counts) == 3
+    assert sum(counts) == len(opened)
     assert set(figures) == {"faults_injected", "faults_found", "false_incidents", "simulated_days", "median_delay_s"}
     assert figures["simulated_days"] == 6
     assert figures["faults_injected"] == 5
     assert figures["faults_found"] >= 3
+
+
+def test_a_terminated_demonstration_leaves_no_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "aiops", "demo", "--days", "365"]
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        while "faults begin" not in (line := process.stdout.readline()):
+            assert line
+        assert list(tmp_path.glob("aiops-demo-*"))
+        process.terminate()
+        process.stdout.read()
+        assert process.wait(60) != 0
+    assert not list(tmp_path.glob("aiops-demo-*"))

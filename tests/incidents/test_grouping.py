@@ -63,7 +63,7 @@ def test_title_and_reason_name_the_same_metric() -> None:
     """Though another, stranger alert is in the group."""
     desk = Desk()
     lasting = replace(alert("m1", score=0.6), sentence="m1 stays high")
-    desk.see(lasting, replace(alert("m2", score=0.8), sentence="m2 jumps"))
+    desk.see(lasting, replace(alert("m2", score=0.8, is_novel=False), sentence="m2 jumps"))
     assert desk.told == {}
     desk.grouper.persisted(lasting.fingerprint, "level_shift", 2000)
     desk.collect(2000)
