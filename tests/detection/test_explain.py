@@ -37,3 +37,8 @@ def test_numbers_are_short() -> None:
 def test_silence_names_the_entity() -> None:
     text = explain.silence_sentence(canonical({"service": "db"}), 12, True, 90)
     assert text == "12 series of db stopped reporting 90 s ago"
+
+
+def test_the_numbers_of_a_sentence_differ() -> None:
+    text = explain.sentence(LABELS, Kind.DIP, 36_240_100.0, 36_243_900.0, 36_242_800.0, 36_244_200.0)
+    assert "36.24M, expected 36.244M (36.243M to 36.244M)" in text
