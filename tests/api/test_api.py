@@ -360,3 +360,5 @@ def test_a_decision_without_its_words_says_which_are_needed(client: Client, deci
     assert_problem(client.post(path, json={}), 400, part)
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     assert_problem(client.post(path, content=b'{"reason": "test"}', headers=form), 415, "send application/json")
+    as_json = {"Content-Type": "application/json"}
+    assert_problem(client.post(path, content=b'{"reason', headers=as_json), 400, "not JSON")

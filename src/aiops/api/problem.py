@@ -48,6 +48,8 @@ def problem_of_validation(request: Request, error: RequestValidationError) -> Re
     """The reply for a request that does not fit its route's shape: what is wrong with which part of it."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "json_invalid":
+        return problem_of(InputError(f"the body is not JSON: {first['ctx']['error']}, at byte {first['loc'][-1]}"))
     if where != "body":
         return problem(400, "Input cannot be understood", f"{where}: {first['msg']}")
     kind = request.headers.get("content-type", "none").partition(";")[0].strip()

@@ -51,7 +51,7 @@ _WANTED = {
     "series": 'text like cpu{host="a"}',
     "name": "text",
     "labels": "an object whose values are texts",
-    "timestamp": "ISO 8601 text or a number, seconds or milliseconds since 1970",
+    "timestamp": "ISO 8601 text or epoch seconds, ms, us or ns",
     "type": '"gauge" or "counter"',
 }
 _SHAPE = 'send {"samples": [...]} or a list of samples'
