@@ -49,6 +49,7 @@ def test_the_file_is_found_by_variable_or_in_the_folder(tmp_path: Path, monkeypa
         ('[server]\napi_keys = ["short"]', "16 characters"),
         ('[store]\nurl = "nonsense"', "database URL"),
         ('[log]\nlevel = "loud"', "log.level"),
+        ('[topology]\ndepends_on = {web = "checkout"}', 'topology.depends_on.web: write a list: ["checkout"]'),
     ],
 )
 def test_a_wrong_file_says_what_and_where(tmp_path: Path, text: str, said: str) -> None:

@@ -2,18 +2,21 @@
 
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
 import aiops
@@ -24,7 +27,17 @@ from aiops.errors import AiopsError, InputError
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure speed and memory; one JSON object each.")
 app.add_typer(bench_app, name="bench")
-out, err = Console(), Console(stderr=True)
+PIPE_COLUMNS = 200  # a pipe has no width: lines stay whole for grep
+
+
+def _console(stderr: bool) -> Console:
+    console = Console(stderr=stderr)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_COLUMNS
+    return console
+
+
+out, err = _console(stderr=False), _console(stderr=True)
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings file, else AIOPS_CONFIG, ./aiops.toml")]
 
 
@@ -42,10 +55,11 @@ def _errors_told() -> Iterator[None]:
     try:
         yield
     except AiopsError as error:
-        err.print(f"[bold red]aiops:[/] {error}", highlight=False, soft_wrap=True)
+        err.print(f"[bold red]aiops:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
     except SQLAlchemyError as error:
-        err.print(f"[bold red]aiops:[/] the database cannot be used: {error}", highlight=False, soft_wrap=True)
+        told = escape(f"the database cannot be used: {error}")
+        err.print(f"[bold red]aiops:[/] {told}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
 
 
@@ -82,10 +96,9 @@ def serve(
 def config(config: ConfigOption = None) -> None:
     """Show every setting in force, where it comes from, and what happens at it. Secrets are hidden."""
     with _errors_told():
-        table = Table("setting", "value", "from", "meaning", box=None, header_style="bold")
         for key, value, origin, meaning in load(config, os.environ).rows():
-            table.add_row(key, value, origin, meaning)
-        out.print(table)
+            line = Text.assemble((key, "bold"), f" = {value}  ", (f"# {origin}; {meaning}", "dim"))
+            out.print(line, soft_wrap=True)  # one whole line a setting, to copy and to grep
 
 
 @app.command()
@@ -105,17 +118,18 @@ def score(
     with _errors_told():
         warm_up = load(config, os.environ).settings.detection.warm_up_samples
         pairs = plan(files, to)
-        rows = 0
+        rows = skipped = 0
         with _progress(MofNCompleteColumn()) as progress:
             task = progress.add_task("scoring", total=len(pairs))
             for source, place in pairs:
                 table = score_file(source, place, label or (), skip_bad_rows, warm_up)
-                rows += len(table.values)
+                rows, skipped = rows + int(table.good.sum()), skipped + int((~table.good).sum())
                 for complaint in table.complaints:
-                    err.print(f"skipped: {complaint}", highlight=False, soft_wrap=True)
+                    err.print(escape(f"skipped: {complaint}"), highlight=False, soft_wrap=True)
                 progress.advance(task)
         if pairs[0][1] is not None:
-            err.print(f"{rows} rows of {len(pairs)} file{'s' * (len(pairs) > 1)} scored", highlight=False)
+            left_out = f", {skipped} skipped" if skipped else ""
+            err.print(f"{rows} rows of {len(pairs)} file{'s' * (len(pairs) > 1)} scored{left_out}", highlight=False)
 
 
 @app.command()
@@ -163,12 +177,12 @@ def _show_backtest(result: Any) -> None:
     table = Table("detected", "severity", "incident", "alerts", "title")
     for one in result.incidents:
         moment = time.strftime("%Y-%m-%d %H:%M", time.gmtime(one.detected_ms / 1000))
-        table.add_row(moment, one.severity.name.lower(), one.name, str(one.alert_count), one.title)
+        table.add_row(moment, one.severity.name.lower(), one.name, str(one.alert_count), escape(one.title))
     out.print(table)
     if result.known:
         table = Table("known incident", "found as")
         for one, found in result.known:
-            table.add_row(one.name, found or "[red]missed[/]")
+            table.add_row(escape(one.name), found or "[red]missed[/]")
         out.print(table)
     figures = result.summary()
     out.print(
@@ -180,7 +194,7 @@ def _show_backtest(result: Any) -> None:
     )
     if result.alerts_by_series:
         loudest = ", ".join(f"{series} ({count})" for series, count in list(result.alerts_by_series.items())[:5])
-        out.print(f"series in most incidents: {loudest}", highlight=False)
+        out.print(escape(f"series in most incidents: {loudest}"), highlight=False)
 
 
 @app.command()
@@ -188,25 +202,33 @@ def demo(
     seed: Annotated[int, typer.Option(help="another seed, another fleet and other faults")] = 1,
     days: Annotated[int, typer.Option(min=5, max=365, help="simulated days; faults begin on the fifth")] = 14,
     keep: Annotated[bool, typer.Option("--keep", help="leave the service up to look around")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="end with one JSON line")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="one JSON line on standard output; the rest on standard error")
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
     """Stream a simulated fleet with known faults through a real server and judge what it finds."""
     from aiops import demo as demonstration
     from aiops.simulator.fleet import DAY_MS, START_MS
 
-    with _errors_told(), tempfile.TemporaryDirectory(prefix="aiops-demo-") as folder:
+    with (
+        _errors_told(),
+        _terminated_as_interrupted(),
+        tempfile.TemporaryDirectory(prefix="aiops-demo-") as folder,
+    ):
         settings = demonstration.settings_for(load(config, os.environ).settings, Path(folder))
         log.configure("error", settings.log.format)
         console = err if as_json else out
         console.print("starting the service (the first start compiles for about half a minute) ...")
         with demonstration.running_server(settings) as url:
             console.print(f"service at {url}; streaming {days} days of a fleet of services", highlight=False)
+            calm = time.strftime("%m-%d", time.gmtime(START_MS / 1000 + demonstration.warm_up_days(days) * 86400))
+            console.print(f"faults begin on {calm}; what opens before is false, while the service learns the fleet")
             with _progress(TextColumn("{task.fields[shown]}"), console=console) as progress:
                 task = progress.add_task("streaming", total=days * DAY_MS, shown="")
 
                 def told(incident: dict[str, Any]) -> None:
-                    progress.console.print(_incident_line(incident), highlight=False)
+                    progress.console.print(_incident_line(incident), highlight=False, soft_wrap=True)
 
                 def progressed(samples: int, time_ms: int) -> None:
                     day = (time_ms - START_MS) / DAY_MS
@@ -218,23 +240,38 @@ def demo(
                 sys.stdout.write(json.dumps(result.summary()) + "\n")
                 sys.stdout.flush()
             if keep:
-                console.print(f"\nthe service stays up: {url}/v1/incidents, {url}/docs; Ctrl-C stops it")
+                console.print(
+                    f"\nthe service stays up: {url}/v1/incidents, {url}/docs; Ctrl-C stops it", soft_wrap=True
+                )
                 _wait_for_interrupt()
 
 
 def _wait_for_interrupt() -> None:
-    try:
+    with suppress(KeyboardInterrupt):
         while True:
             time.sleep(3600)
-    except KeyboardInterrupt:
-        return
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, so that what it opened is closed and its folder removed."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _incident_line(incident: dict[str, Any]) -> str:
     colour = {"low": "blue", "medium": "yellow", "high": "red", "critical": "bold red"}[incident["severity"]]
     moment = incident["detected"][5:16].replace("T", " ")
     reason = incident["timeline"][0]["why"].partition(": ")[0]
-    return f"{moment} [{colour}]{incident['severity']:8}[/] {incident['id']:7} {incident['title']} [dim]({reason})[/]"
+    title = escape(incident["title"])
+    return f"{moment} [{colour}]{incident['severity']:8}[/] {incident['id']:7} {title} [dim]({reason})[/]"
 
 
 def _show_verdict(result: Any, console: Console) -> None:
@@ -242,10 +279,19 @@ def _show_verdict(result: Any, console: Console) -> None:
     for finding in result.verdict.findings:
         began = time.strftime("%m-%d %H:%M", time.gmtime(finding.fault.start_ms / 1000))
         delay = "" if finding.delay_s is None else f"{finding.delay_s / 60:.0f} min"
-        found = finding.incident or "[red]not found[/]"
-        table.add_row(finding.fault.kind.value, finding.fault.where, began, found, delay)
+        missed = f"[red]missed[/]: joined {finding.joined}" if finding.joined else "[red]missed[/]: no incident"
+        table.add_row(finding.fault.kind.value, finding.fault.where, began, finding.incident or missed, delay)
     console.print(table)
-    figures = result.summary()
+    figures, verdict = result.summary(), result.verdict
+    first = list(dict.fromkeys(finding.incident for finding in verdict.findings if finding.incident))
+    table = Table("incidents", "count", "which", title="Incidents opened", title_justify="left")
+    for name, which in (
+        ("a fault found", first),
+        ("a second or late one of a fault", verdict.duplicates),
+        ("false", verdict.false_incidents),
+    ):
+        table.add_row(name, str(len(which)), ", ".join(which))
+    console.print(table)
     false_per_day = figures["false_incidents"] / figures["simulated_days"]
     delay_s = figures["median_delay_s"]
     console.print(
@@ -254,6 +300,7 @@ def _show_verdict(result: Any, console: Console) -> None:
         f"{figures['false_incidents']} false incidents in {result.days} days ({false_per_day:.1f} a day); "
         f"{result.samples:,} samples in {result.seconds:.0f} s",
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -304,7 +351,7 @@ def bench_entities(
         for one in figures:
             f1, auprc = ("" if x is None else f"{x:.3f}" for x in (one.f1, one.auprc))
             found, false = f"{one.segments_found} of {one.segments}", f"{one.false_openings / one.days:.2f}"
-            table.add_row(one.name, str(one.rows), str(one.metrics), f1, auprc, found, false)
+            table.add_row(escape(one.name), str(one.rows), str(one.metrics), f1, auprc, found, false)
         labelled = [one for one in figures if one.f1 is not None and one.auprc is not None]
         if labelled:
             f1 = f"{sum(one.f1 or 0 for one in labelled) / len(labelled):.3f}"

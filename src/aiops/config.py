@@ -215,7 +215,11 @@ def _parsed(section: str, key: str, text: str, variable: str) -> Any:
 def _told(error: ValidationError, origin: Mapping[str, str]) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     name = ".".join(str(part) for part in first["loc"][:2])
-    return f"{origin.get(name, 'settings')}: {name}: {first['msg']}"
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"]
+    if first["type"] == "tuple_type":
+        message = 'write a list: ["checkout"]' if name == "topology.depends_on" else "write a list: [...]"
+    return f"{origin.get(name, 'settings')}: {where}: {message}"
 
 
 def _check(settings: Settings) -> None:

@@ -51,6 +51,11 @@ class Demonstration:
         }
 
 
+def warm_up_days(days: int) -> int:
+    """How many of the simulated days pass before the first fault."""
+    return min(WARM_UP_DAYS, days - 1)
+
+
 @contextmanager
 def running_server(settings: Settings) -> Iterator[str]:
     """A real server of these settings in a thread of its own; yields its URL once it is ready."""
@@ -76,7 +81,7 @@ def run(
     """Sends `days` days of the fleet to `url`. `told` hears of each incident as it opens; `progressed` of samples sent
     and the time of the latest (ms)."""
     fleet = Fleet(seed)
-    first, last = fleet.start_ms + min(WARM_UP_DAYS, days - 1) * DAY_MS, fleet.start_ms + days * DAY_MS
+    first, last = fleet.start_ms + warm_up_days(days) * DAY_MS, fleet.start_ms + days * DAY_MS
     faults = schedule(fleet, first, last, max(1, int(FAULTS_PER_DAY * (last - first) / DAY_MS)), seed)
     label_fields = [encode_labels(labels) for labels in fleet.series]
     started, sent = time.perf_counter(), 0

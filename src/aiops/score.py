@@ -12,6 +12,7 @@ from aiops.metrics.series import SampleBatch, SeriesTable
 from aiops.metrics.table_file import SampleTable, read_table, write_table
 
 STDIN = Path("-")
+SUFFIXES = (".csv", ".parquet")
 _KIND_NAMES = np.array([None, *(kind.name.lower() for kind in Kind if kind)], object)
 
 
@@ -27,6 +28,8 @@ def plan(inputs: Sequence[Path], out: Path | None) -> list[tuple[Path, Path | No
         pairs: list[tuple[Path, Path | None]] = [(inputs[0], None if out == STDIN else out)]
     elif STDIN in inputs:
         raise TableError("standard input has no file name: score it by itself")
+    elif out.suffix in SUFFIXES and not out.is_dir():
+        raise TableError(f"--out {out} names a file, but several are scored: name a folder, or {out}/ if you mean one")
     else:
         pairs = [(file, out / name) for file, name in found]
     places = [place for _, place in pairs]
@@ -42,7 +45,7 @@ def files_of(given: Path) -> list[tuple[Path, Path]]:
     """(file, its name below the output folder)."""
     if not given.is_dir():
         return [(given, Path(given.name))]
-    files = sorted(path for path in given.rglob("*") if path.suffix in (".csv", ".parquet"))
+    files = sorted(path for path in given.rglob("*") if path.suffix in SUFFIXES)
     if not files:
         raise TableError(f"{given}: no CSV or Parquet file in this folder")
     return [(file, file.relative_to(given)) for file in files]

@@ -240,6 +240,7 @@ class Service:
         if len(batch) and 0 < self.engine.newest_ms < (first_ms := int(batch.time_ms.min())) - PAUSE_MS:
             self._missing.paused(self.engine.newest_ms, first_ms)
         before_ms = self.engine.newest_ms
+        self._missing.heard(batch.rows, before_ms)
         scores = self.engine.ingest(batch)
         is_plain = not len(batch) or int(scores.status.max()) <= Status.WARMING_UP  # most requests
         for status, reason in () if is_plain else REFUSED_BY_STATUS.items():

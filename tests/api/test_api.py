@@ -343,3 +343,22 @@ def test_writes_that_find_no_room_are_told_to_come_back(client: Client) -> None:
     assert reply.headers["retry-after"] == "1"
     assert_problem(client.get("/readyz"), 503)
     client.service.is_ready = True
+
+
+def test_a_misspelt_filter_is_refused_with_the_known_ones(client: Client) -> None:
+    assert_problem(client.get("/v1/incidents?stat=open"), 400, "'stat'", "known here: state, severity")
+    assert_problem(client.get("/v1/series?macth=up"), 400, "'macth'", "match")
+    assert_problem(client.get("/v1/series/0/samples?begin=0"), 400, "'begin'", "start")
+    assert_problem(client.post("/v1/samples?replies=summary", content=b"[]"), 400, "'replies'", "reply")
+    assert client.get("/healthz?from=balancer").status_code == 200
+
+
+@pytest.mark.parametrize(("decision", "part"), [("dismiss", "reason"), ("resolve", "resolution")])
+def test_a_decision_without_its_words_says_which_are_needed(client: Client, decision: str, part: str) -> None:
+    path = f"/v1/incidents/INC-1/{decision}"
+    assert_problem(client.post(path), 400, f'"{part}"')
+    assert_problem(client.post(path, json={}), 400, part)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert_problem(client.post(path, content=b'{"reason": "test"}', headers=form), 415, "send application/json")
+    as_json = {"Content-Type": "application/json"}
+    assert_problem(client.post(path, content=b'{"reason', headers=as_json), 400, "not JSON")

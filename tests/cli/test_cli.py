@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,7 @@ def test_a_bad_row_stops_with_its_place_or_is_skipped_on_request(tmp_path: Path)
     done = run("score", str(source), "--out", str(tmp_path / "o.csv"), "--skip-bad-rows")
     assert done.returncode == 0
     assert "noon" in done.stderr
+    assert "50 rows of 1 file scored, 1 skipped" in done.stderr
     lines = (tmp_path / "o.csv").read_text().splitlines()
     assert lines[50] == "noon,3,,,,,0,,"
     assert not lines[51].startswith("3600,4,,")
@@ -120,6 +122,8 @@ def test_a_bad_row_stops_with_its_place_or_is_skipped_on_request(tmp_path: Path)
         (["a.csv", "sub/a.csv", "--out", "scored"], "same name"),
         (["a.csv", "--out", "b.csv", "--label", "zone"], "no column 'zone'"),
         (["a.csv", "--out", "a.csv"], "overwritten"),
+        (["nope[red].csv", "--out", "x.csv"], "nope[red].csv: no such file"),
+        (["a.csv", "b.csv", "--out", "scored.csv"], "names a file, but several"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_and_exit_code_two(
@@ -142,6 +146,21 @@ def test_config_shows_values_and_where_they_come_from(tmp_path: Path, monkeypatc
     assert "AIOPS_SERVER_PORT" in done.stdout
     monkeypatch.setenv("AIOPS_SERVER_PROT", "1")
     assert "did you mean server.port" in run("config").stderr.replace("\n", " ")
+
+
+def test_config_shows_whole_names_one_setting_a_line() -> None:
+    command = [sys.executable, "-m", "aiops", "config"]
+    environ = {**os.environ, "COLUMNS": "80", "AIOPS_INGEST_SERIES_MAX": "7"}
+    lines = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "ingest.series_max = 7  # AIOPS_INGEST_SERIES_MAX; new series beyond" in lines
+    assert all(" = " in line for line in lines.splitlines())
+
+
+def test_a_wrong_setting_names_its_section(tmp_path: Path) -> None:
+    (tmp_path / "aiops.toml").write_text("[ingest]\nseries_maxx = 5\n")
+    assert "[ingest] series_maxx: unknown setting" in run("config", "--config", str(tmp_path / "aiops.toml")).stderr
+    (tmp_path / "aiops.toml").write_text("series_max = 5\n")
+    assert "under [server], [ingest]" in run("config", "--config", str(tmp_path / "aiops.toml")).stderr
 
 
 def test_bench_prints_one_json_object() -> None:
@@ -169,8 +188,28 @@ def test_bench_ingest_drives_a_real_server() -> None:
 def test_the_demonstration_ends_with_one_line_of_figures() -> None:
     done = run("demo", "--json", "--days", "6", "--seed", "2")
     assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout.splitlines()[-1])
+    (line,) = done.stdout.splitlines()
+    figures = json.loads(line)
+    assert "faults begin on" in done.stderr
+    opened = [text for text in done.stderr.splitlines() if " INC-" in text and "│" not in text]
+    counts = [int(text.split("│")[2]) for text in done.stderr.splitlines() if text.startswith(("│ a ", "│ false"))]
+    assert len(counts) == 3
+    assert sum(counts) == len(opened)
     assert set(figures) == {"faults_injected", "faults_found", "false_incidents", "simulated_days", "median_delay_s"}
     assert figures["simulated_days"] == 6
     assert figures["faults_injected"] == 5
     assert figures["faults_found"] >= 3
+
+
+def test_a_terminated_demonstration_leaves_no_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "aiops", "demo", "--days", "365"]
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        while "faults begin" not in (line := process.stdout.readline()):
+            assert line
+        assert list(tmp_path.glob("aiops-demo-*"))
+        process.terminate()
+        process.stdout.read()
+        assert process.wait(60) != 0
+    assert not list(tmp_path.glob("aiops-demo-*"))

@@ -56,6 +56,22 @@ def test_one_silent_series_is_told_by_itself() -> None:
     assert [(outage.is_entity, outage.rows) for outage in outages] == [(False, (3,))]
 
 
+def test_silence_that_begins_within_a_request_of_many_minutes_is_told() -> None:
+    """Series by series, as a sender that was away sends: the others' later samples do not make this one late."""
+    stream = Stream()
+    stream.send(60)
+    for silent_from in (4, 0):
+        minutes = [range(silent_from if 10 <= row < 20 else 10) for row in range(30)]
+        rows = np.repeat(np.arange(30, dtype=np.int32), [len(of_row) for of_row in minutes])
+        times = START_MS + 60_000 * (stream.minute + np.concatenate([np.array(m, np.int64) for m in minutes]))
+        values = np.random.default_rng(stream.minute).normal(5, 1, len(rows))
+        stream.watch.heard(rows, stream.engine.newest_ms)
+        stream.engine.ingest(SampleBatch(rows, times, values, np.zeros(len(rows), np.bool_)))
+        stream.minute += 10
+    outages, _ = stream.watch.sweep(stream.engine.newest_ms)
+    assert [outage.rows for outage in outages] == [tuple(range(10, 20))]
+
+
 def test_speaking_again_is_told() -> None:
     stream = Stream()
     stream.send(60)

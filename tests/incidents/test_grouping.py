@@ -59,6 +59,20 @@ def test_one_very_strange_alert_is_an_incident() -> None:
     assert "strange enough by itself" in desk.told[1].timeline[0].why
 
 
+def test_title_and_reason_name_the_same_metric() -> None:
+    """Though another, stranger alert is in the group."""
+    desk = Desk()
+    lasting = replace(alert("m1", score=0.6), sentence="m1 stays high")
+    desk.see(lasting, replace(alert("m2", score=0.8, is_novel=False), sentence="m2 jumps"))
+    assert desk.told == {}
+    desk.grouper.persisted(lasting.fingerprint, "level_shift", 2000)
+    desk.collect(2000)
+    assert desk.told[1].timeline[0].why == "m1 stays away from its usual course: m1 stays high"
+    assert desk.told[1].title == "m1 stays high (and 1 more)"
+    desk.see(replace(alert("m3", score=0.95, time_ms=3000), sentence="m3 jumps"))
+    assert desk.told[1].title == "m1 stays high (and 2 more)"
+
+
 def test_a_lasting_anomaly_is_an_incident() -> None:
     desk = Desk()
     one = alert(score=0.6)

@@ -48,6 +48,9 @@ def test_a_declared_counter_is_one() -> None:
         ('{"series": "a{b=~\\"c\\"}", "value": 1}', Refusal.BAD_LABELS, "one series"),
         ('{"series": "a{b", "value": 1}', Refusal.BAD_LABELS, "does not end"),
         ("7", Refusal.BAD_SAMPLE, "object"),
+        ('{"series": "a", "value": "1"}', Refusal.BAD_SAMPLE, "value must be a number"),
+        ('{"series": 5, "value": 1}', Refusal.BAD_SAMPLE, "series must be text"),
+        ('{"labels": {"a": 1}, "value": 1}', Refusal.BAD_SAMPLE, "labels must be an object"),
     ],
 )
 def test_a_bad_sample_is_refused_by_itself(sample: str, reason: Refusal, said: str) -> None:
@@ -90,3 +93,10 @@ def test_lines_are_samples_and_empty_lines_are_none() -> None:
 def test_too_many_samples_are_refused_as_a_whole() -> None:
     with pytest.raises(TooLargeError):
         decode_ndjson(b'{"series": "a", "value": 1}\n' * 11, SeriesTable(5), Limits(samples_per_request_max=10), NOW_MS)
+
+
+def test_an_empty_body_is_said_to_be_empty() -> None:
+    with pytest.raises(InputError, match="body is empty"):
+        decode_json(b" ", SeriesTable(1), Limits(), 0)
+    with pytest.raises(InputError, match="not JSON: it ends early"):
+        decode_json(b'{"samples": [', SeriesTable(1), Limits(), 0)

@@ -116,6 +116,19 @@ def test_the_judge_is_strict_and_fair() -> None:
     assert judge(FLEET, faults, twice).duplicates == ["second"]
 
 
+def test_every_incident_is_accounted_for_and_a_missed_fault_names_the_incident_it_joined() -> None:
+    fault = schedule(FLEET, START_MS, START_MS + 10 * DAY_MS, 9, 5)[0]
+    row, stranger = min(fault.series), next(k for k in range(len(FLEET.series)) if k not in fault.series)
+    before = FoundAlert(FLEET.series[stranger], fault.start_ms - 60_000)
+    joined = FoundAlert(FLEET.series[row], fault.start_ms + 60_000)
+    earlier = FoundIncident("INC-1", before.time_ms, [before, joined])
+    verdict = judge(FLEET, [fault], [earlier])
+    assert [(one.incident, one.joined) for one in verdict.findings] == [(None, "INC-1")]
+    late = found("INC-2", fault.end_ms + 20 * 60_000, row)
+    verdict = judge(FLEET, [fault], [earlier, late])
+    assert (verdict.found_count, verdict.false_incidents, verdict.duplicates) == (0, ["INC-1"], ["INC-2"])
+
+
 def test_a_silent_entity_is_found_by_the_labels_its_series_share() -> None:
     fault = make_fault(FLEET, FaultKind.MISSING_DATA, START_MS, np.random.default_rng(1))
     assert all(effect.op == Op.DROP for effect in fault.effects)

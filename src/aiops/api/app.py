@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import structlog
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 import aiops
 from aiops.api import schemas as shapes
 from aiops.api.gate import WRITE_PATH, Gate
-from aiops.api.problem import problem, problem_of
+from aiops.api.problem import only_known_parameters, problem, problem_of, problem_of_validation
 from aiops.api.writes import Writes
 from aiops.errors import AiopsError, InputError, NotFoundError
 from aiops.incidents.incident import State, incident_number
@@ -76,6 +76,7 @@ def create_app(service: Service) -> ASGIApp:
         version=aiops.__version__,
         summary="Streaming anomaly detection and candidate incidents",
         lifespan=lifespan,
+        dependencies=[Depends(only_known_parameters)],
         openapi_tags=[
             {"name": "samples", "description": "metrics in, scores out"},
             {"name": "incidents", "description": "what was found, and what people decide"},
@@ -108,10 +109,8 @@ def _add_errors(app: FastAPI) -> None:
         return problem(500, "Internal error", "this is a bug; the log says more under the x-request-id of this reply")
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return problem(400, "Input cannot be understood", f"{where}: {first['msg']}")
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return problem_of_validation(request, error)
 
     @app.exception_handler(HTTPException)
     async def routing(request: Request, error: HTTPException) -> Response:
@@ -136,14 +135,19 @@ def _add_samples(app: FastAPI, writes: Writes) -> None:
         responses={**_PROBLEMS, 413: {"model": shapes.Problem}, 503: {"model": shapes.Problem}},
         openapi_extra=_SAMPLES_BODY,
     )
-    async def post_samples(request: Request) -> Response:
+    async def post_samples(
+        request: Request,
+        reply: Annotated[str, Query(description="samples, or summary: without the list")] = "samples",
+    ) -> Response:
         """Scores samples as they come: JSON or NDJSON, gzip allowed. `?reply=summary` leaves the list out.
 
         Each sample gets `score` (0..1, null while warming up), `expected`, `lower`, `upper`, `anomalous`, `alert` (the
         score at the onset of an anomaly, else 0), `kind`, the `incident` it belongs to, and `refused` with a reason
-        where it was not taken. Samples of one series must come in order of time. Prometheus writes to /api/v1/write.
+        where it was not taken. A sample without `timestamp` is of now; one whose value is null or NaN is accepted as a
+        known gap (`status` not_finite) and not scored. Samples of one series must come in order of time. Prometheus
+        writes to /api/v1/write.
         """
-        return await writes.json_samples(request)
+        return await writes.json_samples(request, reply)
 
 
 def _add_incidents(app: FastAPI, service: Service) -> None:

@@ -3,6 +3,8 @@
 from typing import Any
 
 import msgspec
+from fastapi.exceptions import RequestValidationError
+from starlette.requests import Request
 from starlette.responses import Response
 
 from aiops.errors import (
@@ -40,3 +42,29 @@ def problem_of(error: AiopsError) -> Response:
     status, title = next((status, title) for kind, status, title in _TABLE if isinstance(error, kind))
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
     return problem(status, title, str(error), headers)
+
+
+def problem_of_validation(request: Request, error: RequestValidationError) -> Response:
+    """The reply for a request that does not fit its route's shape: what is wrong with which part of it."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "json_invalid":
+        return problem_of(InputError(f"the body is not JSON: {first['ctx']['error']}, at byte {first['loc'][-1]}"))
+    if where != "body":
+        return problem(400, "Input cannot be understood", f"{where}: {first['msg']}")
+    kind = request.headers.get("content-type", "none").partition(";")[0].strip()
+    if first["type"] != "missing" and not kind.endswith("json"):
+        return problem_of(MediaTypeError(f"content-type {kind!r}: send application/json"))
+    field = getattr(request.scope.get("route"), "body_field", None)
+    parts = getattr(field.field_info.annotation, "model_fields", {}) if field else {}
+    needed = ", ".join(f'"{name}": "..."' for name, part in parts.items() if part.is_required())
+    return problem(400, "Input cannot be understood", f"body: send a JSON object {{{needed}}}")
+
+
+def only_known_parameters(request: Request) -> None:
+    """A dependency of every route that takes query parameters. Raises InputError for one that it does not take: a
+    misspelt filter must not silently mean none."""
+    known = [field.alias for field in request.scope["route"].dependant.query_params]
+    unknown = next((name for name in request.query_params if name not in known), None)
+    if known and unknown is not None:
+        raise InputError(f"unknown query parameter {unknown!r}; known here: {', '.join(known)}")

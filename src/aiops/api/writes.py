@@ -81,10 +81,10 @@ class Writes:
             return
         await response(scope, receive, send)
 
-    async def json_samples(self, request: Request) -> Response:
-        """POST /v1/samples. Raises InputError, TooLargeError, MediaTypeError, OverloadError."""
+    async def json_samples(self, request: Request, with_samples: str) -> Response:
+        """POST /v1/samples; `with_samples`: samples or summary. Raises InputError, TooLargeError, MediaTypeError,
+        OverloadError."""
         is_ndjson = _json_kind(request.headers)
-        with_samples = request.query_params.get("reply", "samples")
         if with_samples not in ("samples", "summary"):
             raise InputError(f"reply={with_samples!r}: samples or summary")
         body = self._unpacked(await self.body(request.receive, request.headers), request.headers)

@@ -187,8 +187,8 @@ class Grouper:
     def judge(self, now_ms: int) -> None:
         """Opens an incident for each held-back group that by now has evidence enough."""
         for group in list(self._unjudged.values()):
-            if group.incident is None and (reason := self._evidence(group)):
-                self._open(group, reason, now_ms)
+            if group.incident is None and (evidence := self._evidence(group)):
+                self._open(group, *evidence, now_ms)
         self._unjudged.clear()
 
     def collect(self, now_ms: int) -> list[Incident]:
@@ -311,18 +311,18 @@ class Grouper:
     def _touch(self, group: Group) -> None:
         self._changed[id(group)] = self._unjudged[id(group)] = group
 
-    def _evidence(self, group: Group) -> str:
-        """Why this is no chance, in words; empty while it may be."""
+    def _evidence(self, group: Group) -> tuple[str, Alert] | None:
+        """Why this is no chance, in words, and the alert that shows it best; None while it may be."""
         settings = self._settings
         alerts = [alert for alert in group.alerts.values() if not alert.is_habitual]
         if not alerts:
-            return ""
+            return None
         strongest = max(alerts, key=lambda alert: alert.peak_score)
         if strongest.peak_score >= settings.solo_score:
-            return f"one alert is strange enough by itself (score {strongest.peak_score:.2f})"
+            return f"one alert is strange enough by itself (score {strongest.peak_score:.2f})", strongest
         lasting = next((alert for alert in alerts if alert.is_persistent), None)
         if lasting:
-            return f"{lasting.name or 'an anomaly'} stays away from its usual course"
+            return f"{lasting.name or 'an anomaly'} stays away from its usual course", lasting
         since = group.last_ms - 1000 * settings.corroborate_s
         fresh = [alert for alert in alerts if alert.last_ms >= since and alert.is_novel]
         by_entity: dict[Entity, list[Alert]] = {}
@@ -331,10 +331,12 @@ class Grouper:
                 by_entity.setdefault(entity, []).append(alert)
         for entity, mine in by_entity.items():
             if self._is_no_chance(mine, self._population[entity]):
-                return f"{_metric_count(mine)} different metrics of {entity[0]} {entity[1]} alert together"
+                why = f"{_metric_count(mine)} different metrics of {entity[0]} {entity[1]} alert together"
+                return why, _strongest(mine)
         if self._is_no_chance(fresh, self._reach(group)):
-            return f"{_metric_count(fresh)} different metrics of {len(group.entities)} related entities alert together"
-        return ""
+            why = f"{_metric_count(fresh)} different metrics of {len(group.entities)} related entities alert together"
+            return why, _strongest(fresh)
+        return None
 
     def _reach(self, group: Group) -> int:
         """How many series could have alerted into this group by chance."""
@@ -350,15 +352,15 @@ class Grouper:
         mean = max(population, count) * settings.alerts_per_series_day * settings.corroborate_s / 86400
         return chance(count, mean) < settings.chance_max
 
-    def _open(self, group: Group, reason: str, now_ms: int) -> None:
+    def _open(self, group: Group, reason: str, lead: Alert, now_ms: int) -> None:
         number = self._next_id()
         alerts = tuple(group.alerts.values())
-        event = Event(now_ms, PROGRAM, What.DETECTED, f"{reason}: {_strongest(alerts).sentence}")
+        event = Event(now_ms, PROGRAM, What.DETECTED, f"{reason}: {lead.sentence}")
         group.incident = Incident(
             incident_id=number,
             state=State.CANDIDATE,
             severity=Severity.LOW,
-            title="",
+            title=lead.sentence,
             labels=(),
             entities=(),
             started_ms=min(alert.time_ms for alert in alerts),
@@ -412,7 +414,7 @@ class Grouper:
         group.incident = replace(
             incident,
             severity=max(level, incident.severity),
-            title=_title(alerts, group.dropped),
+            title=_title(incident.title, alerts, group.dropped),
             labels=tuple(sorted(shared)),
             entities=tuple(f"{name}={value}" for name, value in group.entities if name != "series"),
             ended_ms=_ended_ms(alerts),
@@ -442,6 +444,10 @@ def _strongest(alerts: Sequence[Alert]) -> Alert:
     return max(alerts, key=lambda alert: (alert.series_count > 1, max(alert.score, alert.peak_score), -alert.time_ms))
 
 
-def _title(alerts: Sequence[Alert], dropped: int) -> str:
+def _title(before: str, alerts: Sequence[Alert], dropped: int) -> str:
+    """The sentence of the alert the incident was opened for, so that title and reason name the same metric; only the
+    silence of a whole entity takes its place."""
+    strongest = _strongest(alerts)
+    lead = next((alert for alert in alerts if before.startswith(alert.sentence)), strongest)
     more = len(alerts) + dropped - 1
-    return _strongest(alerts).sentence + (f" (and {more} more)" if more else "")
+    return (strongest if strongest.series_count > 1 else lead).sentence + (f" (and {more} more)" if more else "")

@@ -6,6 +6,7 @@
 also as a bare list, or one sample per line. One unreadable sample is refused by itself; the others are kept.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -45,6 +46,15 @@ class DecodedJson:
     refusals: Sequence[tuple[int, Refusal, str]]  # (position as sent, reason, sentence)
 
 
+_WANTED = {
+    "value": 'a number, null, "NaN", "Infinity", "+Inf", "-Infinity" or "-Inf"',
+    "series": 'text like cpu{host="a"}',
+    "name": "text",
+    "labels": "an object whose values are texts",
+    "timestamp": "ISO 8601 text or epoch seconds, ms, us or ns",
+    "type": '"gauge" or "counter"',
+}
+_SHAPE = 'send {"samples": [...]} or a list of samples'
 _body_decoder = msgspec.json.Decoder(_Body)
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _sample_decoder = msgspec.json.Decoder(Sample)
@@ -52,13 +62,15 @@ _sample_decoder = msgspec.json.Decoder(Sample)
 
 def decode_json(body: bytes, table: SeriesTable, limits: Limits, now_ms: int) -> DecodedJson:
     """Raises InputError where the body is not JSON of this shape, TooLargeError beyond `samples_per_request_max`."""
+    if not body.strip():
+        raise InputError(f"the body is empty; {_SHAPE}")
     is_list = body.lstrip()[:1] == b"["
     try:
         raw = _list_decoder.decode(body) if is_list else _body_decoder.decode(body).samples
-    except msgspec.ValidationError as error:
-        raise InputError(f'send {{"samples": [...]}} or a list of samples: {error}') from None
+    except msgspec.ValidationError:
+        raise InputError(_SHAPE) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"the body is not JSON: {error}") from None
+        raise InputError(f"the body is not JSON: {_told(error)}") from None
     except RecursionError:
         raise InputError("the body is nested too deep; a sample is a flat object") from None
     return _decode(raw, table, limits, now_ms)
@@ -83,7 +95,7 @@ def _decode(raw: Sequence[msgspec.Raw | bytes], table: SeriesTable, limits: Limi
             time_ms = now_ms if sample.timestamp is None else timestamp_ms(sample.timestamp)
             value = float("nan") if sample.value is None else float(sample.value)
         except (msgspec.DecodeError, InputError, RecursionError, UnicodeDecodeError, OverflowError) as error:
-            refusals.append((position, Refusal.BAD_SAMPLE, f"sample {position}: {error}"))
+            refusals.append((position, Refusal.BAD_SAMPLE, f"sample {position}: {_told(error)}"))
             continue
         try:
             labels = _labels(sample)
@@ -104,6 +116,16 @@ def _decode(raw: Sequence[msgspec.Raw | bytes], table: SeriesTable, limits: Limi
         np.array(rows, np.int32), np.array(times, np.int64), np.array(values, np.float64), np.zeros(len(rows), np.bool_)
     )
     return DecodedJson(batch, index, refusals)
+
+
+def _told(error: Exception) -> str:
+    """The decoder's complaint without its schema language."""
+    text = str(error)
+    if found := re.search(r"at `\$\.(\w+)", text):
+        return f"{found[1]} must be {_WANTED[found[1]]}"
+    if isinstance(error, msgspec.ValidationError) and text.startswith("Expected"):
+        return "a sample must be an object with value and series or labels"
+    return text.replace("Input data was truncated", "it ends early")
 
 
 def labels_of(text: str) -> Labels:

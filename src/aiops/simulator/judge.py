@@ -41,6 +41,7 @@ class Finding:
     fault: Fault
     incident: str | None
     delay_s: float | None
+    joined: str | None = None  # missed, but its alerts joined this incident of something else
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Verdict:
 
     findings: Sequence[Finding]
     false_incidents: Sequence[str]
-    duplicates: Sequence[str]
+    duplicates: Sequence[str]  # every incident is a fault's first, false, or one of these
 
     @property
     def found_count(self) -> int:
@@ -67,30 +68,35 @@ def judge(fleet: Fleet, faults: Sequence[Fault], incidents: Sequence[FoundIncide
     touched = [[set(fleet.series[row]) for row in fault.series] for fault in faults]
     first: dict[int, FoundIncident] = {}
     false: list[str] = []
-    duplicates: list[str] = []
     for incident in sorted(incidents, key=lambda found: found.detected_ms):
         hits = [k for k, fault in enumerate(faults) if _belongs(incident, fault, touched[k])]
         if not hits:
             false.append(incident.name)
         for k in hits:
-            if k in first:
-                duplicates.append(incident.name)
-            elif incident.detected_ms <= faults[k].end_ms + GRACE_MS:
+            if k not in first and incident.detected_ms <= faults[k].end_ms + GRACE_MS:
                 first[k] = incident
     findings = [
         Finding(
             fault,
             first[k].name if k in first else None,
             (first[k].detected_ms - fault.start_ms) / 1000 if k in first else None,
+            None if k in first else next((i.name for i in incidents if _holds_alert(i, fault, touched[k])), None),
         )
         for k, fault in enumerate(faults)
     ]
+    told = {*false, *(found.name for found in first.values())}
+    duplicates = [found.name for found in incidents if found.name not in told]
     return Verdict(findings, false, duplicates)
 
 
 def _belongs(incident: FoundIncident, fault: Fault, touched: Sequence[set[tuple[str, str]]]) -> bool:
     if not fault.start_ms <= incident.detected_ms <= fault.end_ms + AFTERMATH_MS:
         return False
+    return _holds_alert(incident, fault, touched)
+
+
+def _holds_alert(incident: FoundIncident, fault: Fault, touched: Sequence[set[tuple[str, str]]]) -> bool:
+    """Whether one of its alerts was raised by what the fault touched, in its time."""
     return any(
         fault.start_ms <= alert.time_ms <= fault.end_ms + AFTERMATH_MS
         and any(set(alert.labels) <= series for series in touched)
