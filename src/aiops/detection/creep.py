@@ -20,7 +20,7 @@ FORGET = 0.1  # per day: an extreme that is not reached again is forgotten in ab
 
 @njit(inline="always")
 def creep(body, i, time_ms, mean, scale_min):
-    """Strength of the creep, 1 = the bar; learns the day. `mean`: the fast mean; `scale_min`: least range that counts."""
+    """Strength, 1 = the bar; learns the day. `mean`: the fast mean; `scale_min`: the least range that counts."""
     day = time_ms // DAY_MS % 65536
     days = float(body[i, S.CREEP_DAYS])
     if body[i, S.COUNT] == 0:
