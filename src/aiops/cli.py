@@ -308,6 +308,7 @@ def _show_verdict(result: Any, console: Console) -> None:
 def bench_engine(
     series: Annotated[int, typer.Option(min=1, max=10_000_000)] = 100_000,
     seconds: Annotated[float, typer.Option(min=0.1, max=3600)] = 10,
+    threads: Annotated[int, typer.Option(min=1, max=64)] = 1,
     peers: Annotated[bool, typer.Option("--peers", help="also river's detectors, with the ratios")] = False,
 ) -> None:
     """The detector alone, in this process."""
@@ -315,7 +316,7 @@ def bench_engine(
     from aiops.bench_peers import bench_peers
 
     with _errors_told():
-        figures = measure(series, seconds)
+        figures = measure(series, seconds, threads)
         if peers:
             figures["peers"] = {
                 name: {"samples_per_cpu_s": round(rate), "ours_is_times": round(figures["samples_per_cpu_s"] / rate, 1)}

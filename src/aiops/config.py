@@ -49,6 +49,7 @@ class Ingest(Section):
 
 
 class Detection(Section):
+    threads: int = Field(0, ge=0, le=64, description="scoring threads; 0 = one per core, at most 8")
     warm_up_samples: Count = Field(20, description="samples of a series before its first score")
     persist_s: Seconds = Field(600, description="an anomaly lasting longer counts as evidence by itself")
     snapshot_interval_s: float = Field(10, gt=0, description="a restart forgets at most this much learning")

@@ -105,7 +105,7 @@ class Service:
     def _build(self) -> None:
         detection = self.settings.detection
         self.table = SeriesTable(self.settings.ingest.series_max)
-        self.engine = Engine(self.table, detection.warm_up_samples, detection.persist_s)
+        self.engine = Engine(self.table, detection.warm_up_samples, detection.persist_s, detection.threads)
         self._decoder = RemoteWriteDecoder(self.table, self._limits)
         self._recent = RecentSamples(self.settings.ingest.recent_samples_max)
         self._missing = MissingWatch(
@@ -240,7 +240,6 @@ class Service:
         if len(batch) and 0 < self.engine.newest_ms < (first_ms := int(batch.time_ms.min())) - PAUSE_MS:
             self._missing.paused(self.engine.newest_ms, first_ms)
         before_ms = self.engine.newest_ms
-        self._missing.heard(batch.rows, before_ms)
         scores = self.engine.ingest(batch)
         is_plain = not len(batch) or int(scores.status.max()) <= Status.WARMING_UP  # most requests
         for status, reason in () if is_plain else REFUSED_BY_STATUS.items():

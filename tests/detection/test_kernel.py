@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from aiops.detection import kernel
 from aiops.detection import state as S
 from aiops.detection.engine import Engine
+from aiops.detection.scores import Scores
 from aiops.metrics.series import SampleBatch, SeriesTable
 from tests.detection.plain_engine import Answer, Series
 
@@ -56,8 +57,8 @@ def run_kernel(
     n = len(values)
     out, status, kind, flags = np.empty((4, n)), np.empty(n, np.uint8), np.empty(n, np.uint8), np.empty(n, np.uint8)
     kernel.ingest(
-        np.zeros(n, np.int32), times, values, stale, 0, np.array([is_counter]), np.zeros((1, S.HEAD_SIZE)),
-        np.zeros((1, S.BODY_SIZE)), PERSIST_S, WARM_UP, out, status, kind, flags,
+        np.arange(n), np.zeros(n, np.int32), times, values, stale, 0, np.array([is_counter]),
+        np.zeros((1, S.HEAD_SIZE)), np.zeros((1, S.BODY_SIZE)), PERSIST_S, WARM_UP, out, status, kind, flags,
     )  # fmt: skip
     return out, status, kind, flags
 
@@ -144,3 +145,25 @@ def test_single_precision_finds_the_same_onsets() -> None:
         agreed, total = agreed + len(double & set(scores.onsets.tolist())), total + len(double)
     assert total > 20
     assert agreed >= 0.95 * total
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_results_do_not_depend_on_the_number_of_threads(threads: int) -> None:
+    def run(threads: int) -> tuple[Scores, Engine]:
+        rng, table = np.random.default_rng(4), SeriesTable(1000)
+        for k in range(1000):
+            table.row((("__name__", f"m{k}"),), is_counter=k % 3 == 0)
+        engine = Engine(table, threads=threads)
+        for step in range(4):
+            rows = rng.integers(0, 1000, 20_000).astype(np.int32)  # some several times, some late, some alone
+            times = START_MS + 600_000 * step + rng.integers(0, 600_000, 20_000)
+            values = rng.normal(50, 1, 20_000) + 100 * (rng.random(20_000) < 0.001)
+            scores = engine.ingest(SampleBatch(rows, times, values, rng.random(20_000) < 0.01))
+        return scores, engine
+
+    (one, engine), (many, other) = run(1), run(threads)
+    for column in ("score", "expected", "lower", "upper", "kind", "status", "onsets", "persisted", "endings"):
+        np.testing.assert_array_equal(getattr(one, column), getattr(many, column))
+    np.testing.assert_array_equal(engine.state.head, other.state.head)
+    np.testing.assert_array_equal(engine.state.body, other.state.body)
+    assert engine.newest_ms == other.newest_ms

@@ -65,7 +65,6 @@ def test_silence_that_begins_within_a_request_of_many_minutes_is_told() -> None:
         rows = np.repeat(np.arange(30, dtype=np.int32), [len(of_row) for of_row in minutes])
         times = START_MS + 60_000 * (stream.minute + np.concatenate([np.array(m, np.int64) for m in minutes]))
         values = np.random.default_rng(stream.minute).normal(5, 1, len(rows))
-        stream.watch.heard(rows, stream.engine.newest_ms)
         stream.engine.ingest(SampleBatch(rows, times, values, np.zeros(len(rows), np.bool_)))
         stream.minute += 10
     outages, _ = stream.watch.sweep(stream.engine.newest_ms)

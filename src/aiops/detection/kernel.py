@@ -358,25 +358,29 @@ def bring_prototypes(body, i):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def ingest(
-    rows, time_ms, values, stale, arrived_ms, is_counter, head, body, persist_s, warm_up, out, status, kind, flags
+    mine, rows, time_ms, values, stale, arrived_ms, is_counter, head, body, persist_s, warm_up, out, status, kind, flags
 ):
-    """Scores samples in arrival order.
+    """Scores samples in arrival order: those at the positions `mine` of the batch, ascending. Calls on different
+    series may run side by side.
 
-    rows int32 (n,), time_ms int64 (n,), values float64 (n,), stale bool (n,): the batch; arrived_ms: newest sample
-    time of the stream so far. is_counter bool (n_series,); head, body: `State`. persist_s: how long an anomaly lasts
-    before it is called persistent; warm_up: samples before the first score.
+    mine int64 (m,); rows int32 (n,), time_ms int64 (n,), values float64 (n,), stale bool (n,): the batch; arrived_ms:
+    newest sample time of the stream before it. is_counter bool (n_series,); head, body: `State`. persist_s: how long
+    an anomaly lasts before it is called persistent; warm_up: samples before the first score.
     Writes out float64 (4, n) = score, expected, lower, upper (NaN = not known); status, kind uint8 (n,);
     flags uint8 (n,) = ANOMALOUS | ONSET | PERSISTED | ENDED. Returns the newest sample time.
     """
     scratch = np.empty(S.BANK_SIZE, np.float32)
     # expected, lower, upper, kind; the value before; novelty as evidence; strength as an alert; strength of the creep
     found = np.empty(8)
-    for k in range(len(rows)):
+    newest_ms = arrived_ms
+    for position in range(len(mine)):
+        k = mine[position]
         i = rows[k]
-        if k + AHEAD_SCALARS < len(rows):
-            bring_scalars(head, body, rows[k + AHEAD_SCALARS], time_ms[k + AHEAD_SCALARS])
-        if k + AHEAD_PROTOTYPES < len(rows):
-            bring_prototypes(body, rows[k + AHEAD_PROTOTYPES])
+        if position + AHEAD_SCALARS < len(mine):
+            ahead = mine[position + AHEAD_SCALARS]
+            bring_scalars(head, body, rows[ahead], time_ms[ahead])
+        if position + AHEAD_PROTOTYPES < len(mine):
+            bring_prototypes(body, rows[mine[position + AHEAD_PROTOTYPES]])
         out[0, k] = out[1, k] = out[2, k] = out[3, k] = np.nan
         kind[k], flags[k] = NONE, 0
         raw, at = values[k], time_ms[k]
@@ -389,8 +393,8 @@ def ingest(
         is_rewound = elapsed_s <= 0
         head[i, S.LAST_TIME_MS] = at
         head[i, S.LATE_COUNT] = 0
-        arrived_ms = max(arrived_ms, at)
-        head[i, S.ARRIVED_MS] = arrived_ms
+        newest_ms = max(newest_ms, at)
+        head[i, S.ARRIVED_MS] = max(arrived_ms, at)  # within a batch no series is late because another came first
         if verdict == STALE:
             head[i, S.LAST_RAW] = np.nan
             head[i, S.SEEN] = max(seen, 1.0)
@@ -445,4 +449,4 @@ def ingest(
         kind[k] = found[3] if strength >= 1 or (body[i, S.ACTIVE] > 0 and found[3] == LEVEL_SHIFT) else NONE
         flags[k] = ANOMALOUS * (strength >= 1) + ONSET * onset + PERSISTED * persisted + ENDED * ended
         flags[k] += NOVEL * (found[5] >= NOVEL_STRENGTH)
-    return arrived_ms
+    return newest_ms

@@ -63,12 +63,6 @@ class MissingWatch:
         self._known = 0
         self._missing = np.zeros(table.series_max, np.bool_)
         self._pause = (0, 0)
-        self._heard_at_ms = np.full(table.series_max, np.iinfo(np.int64).max, np.int64)
-
-    def heard(self, rows: NDArray[np.int32], newest_ms: int) -> None:
-        """A request with samples of these rows comes while the stream stands at `newest_ms`. A request may hold many
-        minutes, series by series: within it a series is not late because another was listed first."""
-        self._heard_at_ms[rows] = newest_ms
 
     def paused(self, start_ms: int, end_ms: int) -> None:
         """Nothing at all came between these times: the sender or this service was away, and no series is to blame."""
@@ -94,8 +88,7 @@ class MissingWatch:
         limit_ms = 1000 * np.maximum(
             np.maximum(self._intervals * interval_s, 3.0 * body[:, S.GAP_MAX_S].astype(np.float64)), self._min_s
         )
-        late_ms = np.minimum(head[:, S.ARRIVED_MS], np.maximum(self._heard_at_ms[:n], last)) - last
-        was_live = (head[:, S.SEEN] >= 20) & (interval_s > 0) & (late_ms <= limit_ms)
+        was_live = (head[:, S.SEEN] >= 20) & (interval_s > 0) & (head[:, S.ARRIVED_MS] - last <= limit_ms)
         pause_start_ms, pause_end_ms = self._pause
         silent_ms = now_ms - last - np.where(last <= pause_start_ms, pause_end_ms - pause_start_ms, 0)
         given_up = was_live & (silent_ms > np.maximum(1000 * self._forget_s, 2 * limit_ms))

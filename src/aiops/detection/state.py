@@ -21,7 +21,7 @@ INTERVAL_S = 3  # running mean distance between samples
 SEEN = 4  # samples stored in this row's time line, scored or not
 LATE_COUNT = 5  # late samples in a row that are in order among themselves
 LATE_TIME_MS = 6  # the newest of these
-ARRIVED_MS = 7  # newest sample of the whole stream when this series last spoke: tells live from replayed
+ARRIVED_MS = 7  # where the stream stood when the batch with this series' newest sample came: tells live from replayed
 HEAD_SIZE = 8
 
 # body: float32 (n, BODY_SIZE); scalars first
