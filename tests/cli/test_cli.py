@@ -168,6 +168,7 @@ def test_bench_prints_one_json_object() -> None:
     figures = json.loads(done.stdout)
     assert set(figures) == {
         "samples", "seconds", "cpu_seconds", "samples_per_s", "samples_per_cpu_s", "bytes_per_series", "peak_rss_bytes",
+        "threads",
     }  # fmt: skip
     assert figures["samples"] > 0
 
