@@ -1,10 +1,14 @@
 """What the service tells about itself, in Prometheus' words; one registry per service, so that tests do not share."""
 
+import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+from aiops.detection.scores import Status
 from aiops.metrics.write_result import WriteResult
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
+UNSCORED = (Status.STALE, Status.RESET, Status.DUPLICATE, Status.NOT_FINITE)
 
 
 class Observation:
@@ -16,6 +20,7 @@ class Observation:
         r = self.registry
         self.samples = Counter("aiops_samples", "Samples accepted", ["protocol"], registry=r)
         self.refused = Counter("aiops_samples_refused", "Samples refused", ["protocol", "reason"], registry=r)
+        self.unscored = Counter("aiops_samples_unscored", "Accepted, but nothing to score", ["status"], registry=r)
         self.ingest_seconds = Histogram("aiops_ingest_seconds", "One write, inside", registry=r, buckets=_SECONDS)
         self.alerts = Counter("aiops_alerts", "Anomaly onsets", ["kind"], registry=r)
         self.opened = Counter("aiops_candidate_incidents", "Candidate incidents opened", ["severity"], registry=r)
@@ -37,6 +42,12 @@ class Observation:
         for reason, count in result.refused.items():
             self.refused.labels(protocol, reason.value).inc(count)
         self.ingest_seconds.observe(seconds)
+
+    def set_aside(self, statuses: NDArray[np.uint8]) -> None:
+        """`Status` of samples; those that are kept without a score are counted, the refused are counted elsewhere."""
+        for status, count in enumerate(np.bincount(statuses).tolist()):
+            if count and status in UNSCORED:
+                self.unscored.labels(Status(status).name.lower()).inc(count)
 
     def snapshot(self, time_s: float, seconds: float, size: int) -> None:
         """One snapshot is on disk."""

@@ -248,6 +248,8 @@ class Service:
                 refused[reason] = len(late)
                 labels = self.table.labels(int(batch.rows[late[0]]))
                 first[reason] = f"{display(labels)} at {moment(int(batch.time_ms[late[0]]))}: {WHY[reason]}"
+        if not is_plain:
+            self.observation.set_aside(scores.status)
         self._remember(batch, scores, is_plain)
         self._learn_series()
         self._follow(batch, scores, before_ms)

@@ -171,6 +171,132 @@ def test_late_and_repeated_samples_change_nothing() -> None:
     np.testing.assert_array_equal(disturbed.score[kept], plain.score)
 
 
+def test_an_outage_of_two_days_is_forgotten_the_day_after() -> None:
+    values = daily(np.random.default_rng(21), 28)
+    values[14 * DAY : 16 * DAY] = 0.0
+    values[17 * DAY + 50] += 80
+    scores = score(values)
+    back = 16 * DAY + 20
+    assert onsets_after(scores, back) == [17 * DAY + 50]
+    assert np.abs(scores.expected[17 * DAY : 17 * DAY + 40] - values[17 * DAY : 17 * DAY + 40]).mean() < 6
+
+
+def test_a_new_normal_is_accepted_within_a_day() -> None:
+    values = daily(np.random.default_rng(22), 28)
+    values[14 * DAY :] = 2 * values[14 * DAY :] + 50
+    scores = score(values)
+    assert 1 <= len(onsets_after(scores, 14 * DAY)) <= 3
+    assert scores.anomalous[15 * DAY :].mean() < 0.002
+
+
+def test_a_flat_line_of_six_hours_is_not_strange_for_ever() -> None:
+    values = daily(np.random.default_rng(23), 14)
+    values[10 * DAY : 10 * DAY + 72] = values[10 * DAY]
+    scores = score(values)
+    assert scores.anomalous[10 * DAY : 10 * DAY + 72].any()
+    assert scores.anomalous[10 * DAY + 80 :].sum() <= 1
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.01, 0.001])
+def test_a_series_of_zeros_and_ones_neither_crashes_nor_floods(share: float) -> None:
+    values = (np.random.default_rng(24).random(14 * DAY) < share).astype(float)
+    scores = score(values)
+    assert np.isfinite(scores.score[20:]).all()
+    assert len(onsets_after(scores, 3 * DAY)) <= 1
+
+
+def test_a_health_check_that_fails_is_told() -> None:
+    values = np.ones(10 * DAY)
+    values[7 * DAY : 7 * DAY + 6] = 0.0
+    scores = score(values)
+    assert scores.onsets.tolist() == [7 * DAY]
+    assert scores.persisted.tolist()
+
+
+def test_nan_is_neither_scored_nor_learned() -> None:
+    values = daily(np.random.default_rng(25), 10)
+    times = START_MS + 300_000 * np.arange(len(values))
+    holes = np.random.default_rng(26).random(len(values)) < 0.1
+    holed = score(np.where(holes, np.random.default_rng(27).choice([np.nan, np.inf, -np.inf], len(values)), values))
+    without = score(values[~holes], times=times[~holes])
+    assert (holed.status[holes] == Status.NOT_FINITE).all()
+    assert np.isnan(holed.score[holes]).all() and not holed.anomalous[holes].any()
+    assert np.isfinite(holed.score[~holes][20:]).all()
+    known = np.isfinite(without.score)
+    assert np.abs(holed.expected[~holes][known] - without.expected[known]).max() < 1
+
+
+def test_nothing_but_nan_has_no_score() -> None:
+    scores = score(np.full(500, np.nan))
+    assert np.isnan(scores.score).all() and np.isnan(scores.expected).all()
+    assert len(scores.onsets) == 0
+
+
+def test_a_restarted_pod_counts_from_zero_without_an_alert() -> None:
+    """A new pod is a new series: it has no rate before, so its first sample is no jump from nothing."""
+    rng = np.random.default_rng(28)
+    table = SeriesTable(2)
+    for pod in "ab":
+        table.row((("__name__", "requests_total"), ("pod", pod)))
+    n, half = 8 * DAY, 5 * DAY
+    rows = (np.arange(n) >= half).astype(np.int32)
+    values = np.cumsum(rng.poisson(3000, n)).astype(float)
+    values[half:] -= values[half] - rng.poisson(3000)
+    times = START_MS + 300_000 * np.arange(n)
+    scores = Engine(table).ingest(SampleBatch(rows, times, values, np.zeros(n, np.bool_)))
+    assert scores.status[half] == Status.WARMING_UP
+    assert [k for k in onsets_after(scores, half) if k < half + 24] == []
+
+
+def test_daylight_saving_is_no_anomaly() -> None:
+    at = np.arange(21 * DAY)
+    local = at + np.where(at >= 14 * DAY, 12, 0)  # people come an hour earlier from one day on
+    values = 50 - 20 * np.cos(local / DAY * 2 * np.pi) + np.random.default_rng(29).normal(0, 1, len(at))
+    scores = score(values)
+    assert onsets_after(scores, 14 * DAY) == []
+    assert not any(k >= 14 * DAY for k in scores.persisted.tolist())
+
+
+def test_a_clock_that_runs_ahead_and_returns_costs_five_samples() -> None:
+    values = daily(np.random.default_rng(30), 10)
+    times = START_MS + 300_000 * np.arange(len(values))
+    times[5 * DAY : 5 * DAY + 30] += 3_600_000
+    scores = score(values, times=times)
+    assert (scores.status == Status.OUT_OF_ORDER).sum() == 5
+    assert [k for k in onsets_after(scores, 5 * DAY) if k < 7 * DAY] == []
+
+
+def test_changing_and_irregular_intervals_are_no_anomaly() -> None:
+    """A scrape interval is halved, quartered, then samples come whenever they like."""
+    rng = np.random.default_rng(31)
+    steps_s = np.concatenate(
+        [np.full(2000, 300.0), np.full(2000, 150.0), np.full(4000, 60.0), rng.exponential(60, 4000)]
+    )
+    at_s = np.cumsum(steps_s)
+    values = 50 - 20 * np.cos(at_s / 86_400 * 2 * np.pi) + rng.normal(0, 1, len(at_s))
+    scores = score(values, times=START_MS + (1000 * at_s).astype(np.int64))
+    assert len(onsets_after(scores, 2000)) <= 1
+    values[11_000:11_010] += 80
+    assert 11_000 in score(values, times=START_MS + (1000 * at_s).astype(np.int64)).onsets
+
+
+def test_a_burst_of_old_data_changes_nothing() -> None:
+    values = daily(np.random.default_rng(32), 6)
+    times = START_MS + 300_000 * np.arange(len(values))
+    plain = score(values, times=times)
+    old = slice(2 * DAY, 2 * DAY + 5)  # a sender repeats five samples of long ago, again and again
+    order = np.concatenate([np.arange(4 * DAY), *[np.r_[old, 4 * DAY + k] for k in range(2 * DAY)]]).astype(np.int64)
+    table = SeriesTable(1)
+    table.row((("__name__", "m"),))
+    disturbed = Engine(table).ingest(
+        SampleBatch(np.zeros(len(order), np.int32), times[order], 7 * values[order], np.zeros(len(order), np.bool_))
+    )
+    kept = disturbed.status <= Status.WARMING_UP
+    assert kept.sum() == len(values)
+    np.testing.assert_allclose(disturbed.score[kept], score(7 * values, times=times).score)
+    assert len(plain.onsets) == len(disturbed.onsets)
+
+
 def test_a_clock_set_back_is_followed_after_five_late_samples() -> None:
     times = START_MS + 60_000 * np.concatenate([np.arange(500), 100 + np.arange(50)])
     scores = score(np.random.default_rng(10).normal(0, 1, 550), times=times)
