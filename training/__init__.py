@@ -1,0 +1,1 @@
+"""What is learned or checked away from the service: `python -m training.<pipeline>`."""
