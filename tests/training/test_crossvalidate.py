@@ -29,6 +29,9 @@ def test_no_file_chooses_its_own_constants() -> None:
     figures = report([shipped, lucky], windows=3)["kpi"]
     assert figures["as_shipped"][0] == round(2 * 24 / (2 * 24 + 6), 4)
     assert figures["leave_one_out"][0] == round(2 * 16 / (2 * 16 + 14), 4), "a and b by what ships, c by the lucky draw"
+    assert figures["leave_one_out_without_shipped"][0] == round(2 * 20 / (2 * 20 + 10), 4), (
+        "only the lucky draw is left"
+    )
 
 
 def test_nab_is_scaled_between_nothing_and_everything() -> None:
