@@ -73,6 +73,7 @@ class Incidents(Section):
     dismissed_quiet_s: Seconds = Field(3600, description="what a person dismissed does not come back for this long")
     alerts_per_incident_max: Count = Field(500, description="further alerts are counted, not kept")
     active_max: Count = Field(1000, description="incidents in sight of grouping; the stalest recovers first")
+    past_events_max: Count = Field(5, description="earlier alerts like this one shown with it; older ones are not")
     evidence_samples: Count = Field(60, description="samples kept before and after the onset of an alert")
 
 

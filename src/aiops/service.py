@@ -7,8 +7,9 @@ seconds (`snapshot_interval_s`), so a restart forgets at most that much learning
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,18 @@ import structlog
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
-from aiops import finding
+from aiops import evidence, finding
 from aiops.config import Settings
 from aiops.detection import state as S
 from aiops.detection.engine import Engine
 from aiops.detection.missing import MissingWatch
-from aiops.detection.scores import Kind, Scores, Status
+from aiops.detection.scores import Scores, Status
 from aiops.detection.snapshot import Snapshots
 from aiops.errors import NotFoundError, OverloadError, SnapshotError
 from aiops.incidents import incident as life
 from aiops.incidents.alert import MISSING, Alert
 from aiops.incidents.grouping import Grouper
-from aiops.incidents.incident import Incident
+from aiops.incidents.incident import Incident, PastEvent
 from aiops.metrics.json_lines import DecodedJson, decode_json, decode_ndjson
 from aiops.metrics.recent import RecentSamples
 from aiops.metrics.remote_write import Limits, RemoteWriteDecoder
@@ -123,7 +124,9 @@ class Service:
             next_id += 1
             return next_id
 
-        self._grouper = Grouper(self.settings.incidents, self.settings.topology.depends_on, number)
+        self._grouper = Grouper(
+            self.settings.incidents, self.settings.topology.depends_on, number, partial(evidence.recall, self.store)
+        )
         self._grouped_rows = 0
         self._alert_of_row: dict[int, str] = {}  # rows with a running anomaly -> fingerprint
         self._silent: dict[str, tuple[set[int], int]] = {}  # fingerprint -> rows still silent, how many there were
@@ -326,14 +329,23 @@ class Service:
                 judged_ms = time_ms
             self._grouper.advance(clock_ms)
             if what == 0:
-                alert = finding.onset(batch, scores, k, self.table.labels(row))
+                history_s, same_s = self._history(row)
+                is_counter = bool(self.table.is_counter[row])
+                alert = finding.onset(batch, scores, k, self.table.labels(row), is_counter, history_s, same_s)
                 self._alert_of_row[row] = alert.fingerprint
                 self._grouper.add([alert], clock_ms)
                 self.observation.alerts.labels(alert.kind).inc()
             elif what == 1 and (fingerprint := self._alert_of_row.get(row)):
-                self._grouper.persisted(fingerprint, Kind(int(scores.kind[k])).name.lower(), time_ms)
+                is_counter, (history_s, _) = bool(self.table.is_counter[row]), self._history(row)
+                retold = partial(finding.lasting, scores=scores, k=k, is_counter=is_counter, history_s=history_s)
+                self._grouper.persisted(fingerprint, time_ms, retold)
             elif what == 2 and (fingerprint := self._alert_of_row.pop(row, None)):
                 self._grouper.ended(fingerprint, time_ms)
+
+    def _history(self, row: int) -> tuple[float, float]:
+        """For how long a series has been known, and for how long it has repeated its value, in seconds."""
+        interval_s, body = float(self.engine.state.head[row, S.INTERVAL_S]), self.engine.state.body[row]
+        return interval_s * float(body[S.COUNT]), interval_s * float(body[S.SAME_RUN])
 
     def _look_for_missing(self, now_ms: int) -> None:
         outages, back = self._missing.sweep(now_ms)
@@ -375,22 +387,7 @@ class Service:
     def _samples_around(self, alerts: Sequence[Alert]) -> Evidence:
         """The samples before and after each onset, as far as they are still remembered."""
         count = self.settings.incidents.evidence_samples
-        wanted: list[tuple[str, int, int, int]] = []
-        for alert in alerts:
-            row = self.table.find(alert.labels)
-            if row is not None:
-                interval_s = max(float(self.engine.state.head[row, S.INTERVAL_S]), 1e-3)
-                reach_ms = int(1000 * interval_s * count)
-                wanted.append((alert.fingerprint, row, alert.time_ms - reach_ms, alert.time_ms + reach_ms))
-        if not wanted:
-            return {}
-        first, last = min(start for *_, start, _ in wanted), max(end for *_, end in wanted)
-        found = self._recent.of_rows([row for _, row, _, _ in wanted], first, last)
-        evidence = {}
-        for (fingerprint, _, start, end), records in zip(wanted, found, strict=True):
-            inside = records[(records["time_ms"] >= start) & (records["time_ms"] <= end)][: 2 * count + 1]
-            evidence[fingerprint] = [sample_record(record) for record in inside]
-        return evidence
+        return evidence.samples_around(alerts, self.table, self.engine.state, self._recent, count)
 
     # incidents
 
@@ -400,13 +397,22 @@ class Service:
 
     def incident(self, incident_id: int) -> tuple[Incident, Evidence]:
         """One incident with the samples kept around its alerts. Raises NotFoundError."""
-        incident, evidence = self.store.get(incident_id), dict(self.store.evidence(incident_id))
+        incident, kept = self.store.get(incident_id), dict(self.store.evidence(incident_id))
         if incident.state not in life.FINAL:
             with self._lock:
                 for fingerprint, samples in self._samples_around(incident.alerts).items():
-                    if len(samples) > len(evidence.get(fingerprint, ())):
-                        evidence[fingerprint] = samples
-        return incident, evidence
+                    if len(samples) > len(kept.get(fingerprint, ())):
+                        kept[fingerprint] = samples
+        return incident, kept
+
+    @property
+    def now_ms(self) -> int:
+        """Where the stream stands: the clock by which incidents last."""
+        return self.engine.newest_ms
+
+    def past(self, incident: Incident) -> Mapping[str, Sequence[PastEvent]]:
+        """By fingerprint: alerts of earlier incidents that are like those of this one, newest first."""
+        return evidence.past_events(self.store, incident, self.settings.incidents.past_events_max)
 
     def confirm(self, incident_id: int, who: str, why: str) -> Incident:
         """A person says it is real. Raises NotFoundError, ConflictError."""
@@ -423,10 +429,10 @@ class Service:
     def _decide(self, incident_id: int, transition: Callable[[Incident, int], Incident]) -> Incident:
         with self._lock:
             incident = self.store.get(incident_id)
-            evidence = self._samples_around(incident.alerts) if incident.state not in life.FINAL else {}
+            fresh = self._samples_around(incident.alerts) if incident.state not in life.FINAL else {}
             moved = transition(incident, int(1000 * self._now_s()))
             stored = self.store.evidence(incident_id)
-            longer = {f: s for f, s in evidence.items() if len(s) > len(stored.get(f, ()))}
+            longer = {f: s for f, s in fresh.items() if len(s) > len(stored.get(f, ()))}
             saved = self.store.save([Change(moved, longer)])[0]
             self._grouper.decided(saved, self.engine.newest_ms)
             return saved

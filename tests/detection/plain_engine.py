@@ -176,6 +176,7 @@ class Answer:
     persisted: bool = False
     ended: bool = False
     novel: bool = False
+    told: tuple[float, ...] = ()
 
 
 @dataclass
@@ -275,7 +276,7 @@ class Series:
             base, scale = previous, elapsed_s
         value = min(max((raw - base) / scale, -K.RAW_MAX), K.RAW_MAX)
         quantum = 1.0 if self.quantum == 0 and self.is_counter and raw == math.floor(raw) else self.quantum
-        strength, telling, band, kind, evidence = self._score_and_learn(
+        strength, telling, band, kind, evidence, parts = self._score_and_learn(
             value, time_ms, max(self.interval_s, 1e-3), is_gap, min(quantum / scale, K.RAW_MAX)
         )
         self.last_value = value
@@ -284,8 +285,12 @@ class Series:
             self.quantum = change
         if self.count <= warm_up:
             return Answer(Status.WARMING_UP)
+        at_onset = self.anomaly
         onset, persisted, ended, kind = self._live(strength, telling, value, band, kind, evidence, persist_s)
         expected, lower, upper = (base + scale * x for x in band)
+        told = band
+        if persisted and not onset and at_onset:
+            told = at_onset.level, at_onset.level - at_onset.half_width, at_onset.level + at_onset.half_width
         shifted = self.anomaly is not None and kind == Kind.LEVEL_SHIFT
         return Answer(
             Status.SCORED,
@@ -299,6 +304,7 @@ class Series:
             persisted,
             ended,
             evidence >= K.NOVEL_STRENGTH,
+            (value, *told, *parts) if onset or persisted else (),
         )
 
     def _place(self, time_ms: int, raw: float, stale: bool) -> int:
@@ -329,7 +335,7 @@ class Series:
 
     def _score_and_learn(
         self, value: float, time_ms: int, interval_s: float, is_gap: bool, quantum: float
-    ) -> tuple[float, float, tuple[float, float, float], int, float]:
+    ) -> tuple[float, float, tuple[float, float, float], int, float, tuple[float, ...]]:
         count, last = self.count, self.last_value
         if count == 0:
             self.mu, last = value, value
@@ -365,8 +371,10 @@ class Series:
             upper = min(upper, max(high + (high - low), expected))
 
         weights = (K.WEIGHT_GLOBAL, K.WEIGHT_RESIDUAL, K.WEIGHT_RUN, K.WEIGHT_STEP)
-        lp = sum(w * self.tails[s, z[s] < 0].improbability(z[s]) for s, w in enumerate(weights)) / K.WEIGHT_SUM
-        likely = (lp + K.EXCESS_LEAK * self.excess) * count / (count + K.HISTORY_COUNT) / K.IMPROBABILITY_BAR
+        lps = [w * self.tails[s, z[s] < 0].improbability(z[s]) / K.WEIGHT_SUM for s, w in enumerate(weights)]
+        lp, backing = sum(lps), count / (count + K.HISTORY_COUNT) / K.IMPROBABILITY_BAR
+        parts = [x * backing for x in (*lps, K.EXCESS_LEAK * self.excess)]
+        likely = sum(parts)
         self.excess = min(max(K.EXCESS_LEAK * self.excess + lp - 1, 0.0), K.EXCESS_MAX)
         new = self.bank.novelty(value, season_long, interval_s, is_gap, count, quantum)
         crept = self.creep.strength(time_ms, self.bank.fast, self.bank.least_scale)
@@ -390,7 +398,7 @@ class Series:
         else:
             kind = Kind.SPIKE if value > expected else Kind.DIP
         self._learn(value, residual, deviation, last, usual, floor, slot, week_hour, interval_s)
-        return strength, telling, (expected, lower, upper), kind, evidence
+        return strength, telling, (expected, lower, upper), kind, evidence, (*parts, new, stuck, far_out, leaving)
 
     def _learn(
         self, value: float, residual: float, deviation: float, last: float, usual: float, floor: float, slot: Slot,

@@ -52,19 +52,25 @@ COURSES: dict[str, Callable[[np.random.Generator, int], Floats]] = {
 
 def run_kernel(
     times: NDArray[np.int64], values: Floats, stale: NDArray[np.bool_], is_counter: bool
-) -> tuple[Floats, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """The kernel on one series with a float64 memory: out, status, kind, flags."""
+) -> tuple[Floats, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], Floats]:
+    """The kernel on one series with a float64 memory: out, status, kind, flags, told."""
     n = len(values)
+    told = np.full((n, kernel.TOLD_SIZE), np.nan)
     out, status, kind, flags = np.empty((4, n)), np.empty(n, np.uint8), np.empty(n, np.uint8), np.empty(n, np.uint8)
     kernel.ingest(
         np.arange(n), np.zeros(n, np.int32), times, values, stale, 0, np.array([is_counter]),
-        np.zeros((1, S.HEAD_SIZE)), np.zeros((1, S.BODY_SIZE)), PERSIST_S, WARM_UP, out, status, kind, flags,
+        np.zeros((1, S.HEAD_SIZE)), np.zeros((1, S.BODY_SIZE)), PERSIST_S, WARM_UP, out, status, kind, flags, told,
     )  # fmt: skip
-    return out, status, kind, flags
+    return out, status, kind, flags, told
 
 
 def assert_same(
-    answers: list[Answer], out: Floats, status: NDArray[np.uint8], kind: NDArray[np.uint8], flags: NDArray[np.uint8]
+    answers: list[Answer],
+    out: Floats,
+    status: NDArray[np.uint8],
+    kind: NDArray[np.uint8],
+    flags: NDArray[np.uint8],
+    told: Floats,
 ) -> None:
     for k, answer in enumerate(answers):
         assert answer.status == status[k], k
@@ -75,6 +81,9 @@ def assert_same(
         bits = (kernel.ANOMALOUS, kernel.ONSET, kernel.PERSISTED, kernel.ENDED, kernel.NOVEL)
         assert said_flags == tuple(bool(flags[k] & bit) for bit in bits), k
         assert answer.kind == kind[k], k
+        assert np.isnan(told[k]).all() != bool(answer.told), k
+        if answer.told:
+            np.testing.assert_allclose(told[k], answer.told, rtol=1e-6, atol=1e-9, err_msg=str(k))
 
 
 @pytest.mark.parametrize("course", COURSES)
@@ -138,7 +147,7 @@ def test_single_precision_finds_the_same_onsets() -> None:
         rng = np.random.default_rng(seed)
         n = 3000
         values, times = with_faults(rng, n), START_MS + 300_000 * np.arange(n)
-        _, _, _, flags = run_kernel(times, values, np.zeros(n, np.bool_), False)
+        _, _, _, flags, _ = run_kernel(times, values, np.zeros(n, np.bool_), False)
         table = SeriesTable(1)
         scores = Engine(table).ingest(SampleBatch(np.zeros(n, np.int32), times, values, np.zeros(n, np.bool_)))
         double = set(np.flatnonzero(flags & kernel.ONSET).tolist())

@@ -65,7 +65,7 @@ def test_title_and_reason_name_the_same_metric() -> None:
     lasting = replace(alert("m1", score=0.6), sentence="m1 stays high")
     desk.see(lasting, replace(alert("m2", score=0.8, is_novel=False), sentence="m2 jumps"))
     assert desk.told == {}
-    desk.grouper.persisted(lasting.fingerprint, "level_shift", 2000)
+    desk.grouper.persisted(lasting.fingerprint, 2000)
     desk.collect(2000)
     assert desk.told[1].timeline[0].why == "m1 stays away from its usual course: m1 stays high"
     assert desk.told[1].title == "m1 stays high (and 1 more)"
@@ -77,7 +77,7 @@ def test_a_lasting_anomaly_is_an_incident() -> None:
     desk = Desk()
     one = alert(score=0.6)
     desk.see(one)
-    desk.grouper.persisted(one.fingerprint, "level_shift", 2000)
+    desk.grouper.persisted(one.fingerprint, 2000, lambda told: replace(told, kind="level_shift", sentence="stays high"))
     desk.collect(2000)
     assert desk.states == ["candidate"]
     assert desk.told[1].alerts[0].kind == "level_shift"

@@ -21,12 +21,12 @@ from aiops.api.gate import WRITE_PATH, Gate
 from aiops.api.problem import only_known_parameters, problem, problem_of, problem_of_validation
 from aiops.api.writes import Writes
 from aiops.errors import AiopsError, InputError, NotFoundError
-from aiops.incidents.incident import State, incident_number
+from aiops.incidents.incident import Incident, State, incident_number
 from aiops.incidents.severity import Severity
 from aiops.metrics.series import parse_matchers
 from aiops.metrics.timestamp import timestamp_ms
 from aiops.service import Service
-from aiops.store.incident_store import IncidentFilter
+from aiops.store.incident_store import Evidence, IncidentFilter
 
 PAGE_MAX = 500
 SAMPLES_MAX = 10_000
@@ -151,6 +151,9 @@ def _add_samples(app: FastAPI, writes: Writes) -> None:
 
 
 def _add_incidents(app: FastAPI, service: Service) -> None:
+    def whole(incident: Incident, evidence: Evidence) -> shapes.IncidentDetail:
+        return shapes.detail(incident, evidence, service.past(incident), service.now_ms)
+
     @app.get("/v1/incidents", tags=["incidents"], response_model=shapes.IncidentPage, responses={400: _PROBLEMS[400]})
     def list_incidents(
         state: Annotated[list[shapes.StateName], Query(description="any of these")] = [],  # noqa: B006
@@ -172,28 +175,31 @@ def _add_incidents(app: FastAPI, service: Service) -> None:
             text=q,
         )
         page = service.incidents(wanted, limit, cursor)
-        return {"items": [shapes.summary(incident) for incident in page.items], "next_cursor": page.cursor}
+        return {
+            "items": [shapes.summary(incident, service.now_ms) for incident in page.items],
+            "next_cursor": page.cursor,
+        }
 
     @app.get("/v1/incidents/{incident_id}", tags=["incidents"], responses=_PROBLEMS)
     def get_incident(incident_id: str) -> shapes.IncidentDetail:
         """One incident with its alerts, the samples around each of them, and its timeline."""
-        return shapes.detail(*service.incident(_number(incident_id)))
+        return whole(*service.incident(_number(incident_id)))
 
     @app.post("/v1/incidents/{incident_id}/confirm", tags=["incidents"], responses=_PROBLEMS)
     def confirm(incident_id: str, body: shapes.Confirm | None = None) -> shapes.IncidentDetail:
         """It is real: a candidate becomes open."""
         body = body or shapes.Confirm()
-        return shapes.detail(service.confirm(_number(incident_id), body.who, body.note), {})
+        return whole(service.confirm(_number(incident_id), body.who, body.note), {})
 
     @app.post("/v1/incidents/{incident_id}/dismiss", tags=["incidents"], responses=_PROBLEMS)
     def dismiss(incident_id: str, body: shapes.Dismiss) -> shapes.IncidentDetail:
         """It is none; the same series stay quiet for `dismissed_quiet_s`."""
-        return shapes.detail(service.dismiss(_number(incident_id), body.who, body.reason), {})
+        return whole(service.dismiss(_number(incident_id), body.who, body.reason), {})
 
     @app.post("/v1/incidents/{incident_id}/resolve", tags=["incidents"], responses=_PROBLEMS)
     def resolve(incident_id: str, body: shapes.Resolve) -> shapes.IncidentDetail:
         """It is mended, and how."""
-        return shapes.detail(service.resolve(_number(incident_id), body.who, body.resolution, body.cause), {})
+        return whole(service.resolve(_number(incident_id), body.who, body.resolution, body.cause), {})
 
 
 def _add_series(app: FastAPI, service: Service) -> None:

@@ -1,9 +1,12 @@
 """The shapes of requests and replies, for validation and for the documentation."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from aiops import finding
+from aiops.incidents import incident as life
 from aiops.incidents.alert import Alert
 from aiops.incidents.incident import Incident
 from aiops.metrics.series import display
@@ -77,6 +80,23 @@ class Event(BaseModel):
     why: str
 
 
+class Contribution(BaseModel):
+    """What one detector says."""
+
+    detector: str
+    strength: float = Field(description="1: the alert bar")
+    share: float = Field(description="of all strengths together, 0..1")
+
+
+class PastEvent(BaseModel):
+    """An earlier alert of the same series, of the same kind, direction and similar size."""
+
+    incident: str
+    when: str
+    state: StateName
+    resolution: str = Field(description="what mended it, or why it was dismissed")
+
+
 class AlertView(BaseModel):
     """One series that became strange or silent."""
 
@@ -91,15 +111,18 @@ class AlertView(BaseModel):
     count: int = Field(description="onsets within this incident")
     series_count: int
     persistent: bool
-    reason: str
-    value: float | None
+    reason: str = Field(description="one sentence, as of now; hours are UTC")
+    value: float | None = Field(description="as scored: of a counter its rate per second; so are the next three")
     expected: float | None
     lower: float | None
     upper: float | None
+    contributions: list[Contribution] = Field([], description="strongest first")
+    past: list[PastEvent] = Field([], description="comparable past events, newest first")
     evidence: list[Sample] = []
 
     @staticmethod
-    def of(alert: Alert, evidence: list[Any]) -> "AlertView":
+    def of(alert: Alert, evidence: list[Any], past: Sequence[life.PastEvent], now_ms: int) -> "AlertView":
+        total = sum(alert.contributions.values())
         return AlertView(
             fingerprint=alert.fingerprint,
             series=display(alert.labels),
@@ -112,11 +135,24 @@ class AlertView(BaseModel):
             count=alert.count,
             series_count=alert.series_count,
             persistent=alert.is_persistent,
-            reason=alert.sentence,
+            reason=finding.reason(alert, past[0].alert.time_ms if past else alert.past_ms, now_ms),
             value=alert.value,
             expected=alert.expected,
             lower=alert.lower,
             upper=alert.upper,
+            contributions=[
+                Contribution(detector=name, strength=strength, share=round(strength / total, 3))
+                for name, strength in sorted(alert.contributions.items(), key=lambda pair: -pair[1])
+            ],
+            past=[
+                PastEvent(
+                    incident=one.incident,
+                    when=iso(one.alert.time_ms),
+                    state=one.state.value,
+                    resolution=one.resolution,
+                )
+                for one in past
+            ],
             evidence=evidence,
         )
 
@@ -128,6 +164,7 @@ class IncidentSummary(BaseModel):
     state: StateName
     severity: SeverityName
     title: str
+    reason: str = Field(description="the title's alert in one sentence, as of now: what, for how long, last time")
     entities: list[str]
     labels: dict[str, str] = Field(description="shared by all its alerts")
     started: str
@@ -190,13 +227,15 @@ class SeriesSamples(SeriesView):
     samples: list[Sample]
 
 
-def summary(incident: Incident) -> dict[str, Any]:
+def summary(incident: Incident, now_ms: int) -> dict[str, Any]:
     """The fields of IncidentSummary."""
+    lead = next((alert for alert in incident.alerts if alert.fingerprint == incident.lead), None)
     return {
         "id": incident.name,
         "state": incident.state.value,
         "severity": incident.severity.name.lower(),
         "title": incident.title,
+        "reason": finding.reason(lead, lead.past_ms, now_ms) if lead else incident.title,
         "entities": list(incident.entities),
         "labels": dict(incident.labels),
         "started": iso(incident.started_ms),
@@ -209,11 +248,16 @@ def summary(incident: Incident) -> dict[str, Any]:
     }
 
 
-def detail(incident: Incident, evidence: Any) -> IncidentDetail:
-    """The whole incident; `evidence`: samples by fingerprint."""
-    alerts = [AlertView.of(alert, list(evidence.get(alert.fingerprint, ()))) for alert in incident.alerts]
+def detail(
+    incident: Incident, evidence: Any, past: Mapping[str, Sequence[life.PastEvent]], now_ms: int
+) -> IncidentDetail:
+    """The whole incident; `evidence`: samples, `past`: what came before, both by fingerprint."""
+    alerts = [
+        AlertView.of(alert, list(evidence.get(alert.fingerprint, ())), past.get(alert.fingerprint, ()), now_ms)
+        for alert in incident.alerts
+    ]
     timeline = [Event(time=iso(e.time_ms), who=e.who, what=e.what.value, why=e.why) for e in incident.timeline]
-    return IncidentDetail(**summary(incident), alerts=alerts, timeline=timeline)
+    return IncidentDetail(**summary(incident, now_ms), alerts=alerts, timeline=timeline)
 
 
 def _moment(time_ms: int | None) -> str | None:

@@ -51,6 +51,7 @@ class Engine:
         """Scores the samples in the order given and learns from them; rows must be rows of `table`."""
         n = len(batch)
         out = np.empty((4, n))
+        told = np.empty((n, kernel.TOLD_SIZE))  # written at onsets only: the rest costs no memory
         status, kind, flags = np.empty(n, np.uint8), np.empty(n, np.uint8), np.empty(n, np.uint8)
         rows, arrived_ms = _column(batch.rows, np.int32), self.newest_ms
         time_ms, values = _column(batch.time_ms, np.int64), _column(batch.values, np.float64)
@@ -74,6 +75,7 @@ class Engine:
                     status,
                     kind,
                     flags,
+                    told,
                 )
             )
 
@@ -97,6 +99,7 @@ class Engine:
             onsets=np.flatnonzero(is_onset),
             persisted=np.flatnonzero(flags & kernel.PERSISTED),
             endings=np.flatnonzero(flags & kernel.ENDED),
+            told=told,
         )
 
 

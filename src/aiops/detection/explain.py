@@ -1,12 +1,40 @@
-"""Why this sample is strange, in one sentence a person on call can read."""
+"""Why this sample is strange, in one sentence a person on call can read.
 
-from aiops.detection.scores import Kind
+A sentence is made in two steps: what was found is said once, at the onset (`sentence`); how long it has lasted, and
+when the like was last seen, is added whenever it is shown (`told`). Hours are UTC, and named only as far as the
+history reaches: a weekday after a week, an hour after a day.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aiops.detection.scores import DETECTORS, Kind
 from aiops.metrics.series import Labels
 
 _SUBJECT_LABELS = ("service", "instance", "host", "pod", "node")
-
-
+_UNITS = {  # by the last part of a metric's name, as Prometheus names them
+    "ms": " ms", "milliseconds": " ms", "seconds": " s", "bytes": "B", "percent": " %", "celsius": " °C", "volts": " V",
+    "watts": " W", "hertz": " Hz", "meters": " m",
+}  # fmt: skip
 DIGITS, DIGITS_MAX = 4, 9
+RATIO_MIN, SHARE_MAX, RATIO_MAX = 1.2, 0.8, 1000.0  # smaller changes, and larger, are told as a difference
+DAY_S, WEEK_S = 86_400, 7 * 86_400
+STRENGTH_MIN = 0.05  # weaker voices are not worth a line
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """A value against its expected band, as scored: of a counter its rate."""
+
+    value: float
+    expected: float
+    lower: float
+    upper: float
+
+    @property
+    def is_outside(self) -> bool:
+        return not self.lower <= self.value <= self.upper
 
 
 def number(value: float, digits: int = DIGITS) -> str:
@@ -25,6 +53,30 @@ def _telling_digits(value: float, *others: float) -> int:
     )
 
 
+def duration(seconds: float) -> str:
+    """`3 minutes`, `1 hour`: one unit, rounded down, since nobody on call needs two."""
+    for size, unit in ((DAY_S, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= (2 if unit == "day" else 1) * size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' * (count != 1)}"
+    count = int(seconds)
+    return f"{count} second{'s' * (count != 1)}"
+
+
+def usual_hour(time_ms: int, history_s: float) -> str:
+    """`Monday 10:00` (UTC) where the series is known for a week, `10:00` for a day, else nothing."""
+    moment = datetime.fromtimestamp(time_ms / 1000, UTC)
+    return f"{moment:%A %H}:00" if history_s >= WEEK_S else f"{moment:%H}:00" if history_s >= DAY_S else ""
+
+
+def day(time_ms: int, now_ms: int) -> str:
+    """`12 Oct`, with the year where it is another; `today 09:15`."""
+    moment, now = (datetime.fromtimestamp(t / 1000, UTC) for t in (time_ms, now_ms))
+    if moment.date() == now.date():
+        return f"today {moment:%H:%M}"
+    return f"{moment.day} {moment:%b}" + (f" {moment.year}" if moment.year != now.year else "")
+
+
 def subject(labels: Labels) -> str:
     """`checkout latency_p99`: who and what."""
     mapping = dict(labels)
@@ -32,37 +84,63 @@ def subject(labels: Labels) -> str:
     return f"{who} {mapping.get('__name__', 'series')}".strip()
 
 
-def sentence(labels: Labels, kind: Kind, value: float, expected: float, lower: float, upper: float) -> str:
-    """One sentence: what is strange, how much, against what is usual at this hour. The band is named only where the
-    value lies outside it: within, it is the course that is strange."""
-    digits = _telling_digits(value, expected, lower, upper) if expected != value else DIGITS
-    name, usual = subject(labels), f"{number(expected, digits)} is usual at this hour"
-    is_outside = not lower <= value <= upper
+def unit(labels: Labels) -> str:
+    """What a value of this series is counted in, as far as its name says so, ready to stand behind a number."""
+    words = dict(labels).get("__name__", "").removesuffix("_total").split("_")
+    return _UNITS.get(words[-1].lower(), "") if len(words) > 1 else ""
+
+
+def contributions(strengths: Sequence[float], names: Sequence[str] = DETECTORS) -> dict[str, float]:
+    """The strength of each detector that had something to say, strongest first; 1 = the alert bar."""
+    pairs = sorted(zip(names, strengths, strict=True), key=lambda pair: -pair[1])
+    return {name: round(float(strength), 3) for name, strength in pairs if strength >= STRENGTH_MIN}
+
+
+def sentence(labels: Labels, kind: Kind, found: Deviation, hour: str = "", is_rate: bool = False) -> str:
+    """One sentence: what is strange, how much, against what is usual at this `hour` (`usual_hour`). The band is named
+    only where the value lies outside it: within, it is the course that is strange."""
+    value, expected = found.value, found.expected
+    digits = _telling_digits(value, expected, found.lower, found.upper) if expected != value else DIGITS
+    measure = unit(labels) + ("/s" if is_rate else "")
+
+    def say(x: float) -> str:
+        return number(x, digits) + measure
+
+    name, level = subject(labels), f"usual {hour + ' ' * bool(hour)}{'rate' if is_rate else 'level'}"
+    usual = f"{say(expected)} is usual" + (f" on {hour}" if hour[:1].isalpha() else f" at {hour}" if hour else "")
     if kind == Kind.STUCK:
-        return f"{name} repeats {number(value)} although it usually changes all the time"
+        return f"{name} repeats {number(value)}{measure} although it usually changes all the time"
     if kind == Kind.TREND:
         way = "up" if value > expected else "down"
-        return f"{name} has crept {way} beyond everything of the days before: {number(value)}"
+        return f"{name} has crept {way} beyond everything of the days before: {number(value)}{measure}"
     if kind == Kind.PATTERN:
-        band = f", {number(lower, digits)} to {number(upper, digits)} its range" if is_outside else ""
-        return (
-            f"{name} takes a course never seen before: {number(value, digits)} after its recent values; {usual}{band}"
-        )
-    if kind == Kind.LEVEL_SHIFT and not is_outside:
-        return f"{name} stays at another level than it used to: {number(value, digits)}; {usual}"
-    ratio = value / expected if expected else 0.0
-    if ratio >= 1.2:
-        size = f"{ratio:.3g}x its usual level"
-    elif 0 < ratio <= 0.8:
-        size = f"{100 * (1 - ratio):.0f} % below its usual level"
-    else:
-        size = "above its usual level" if value > expected else "below its usual level"
-    band = f" ({number(lower, digits)} to {number(upper, digits)})" if is_outside else ""
-    return f"{name} is {size}: {number(value, digits)}, expected {number(expected, digits)}{band} at this hour"
+        band = f", {say(found.lower)} to {say(found.upper)} its range" if found.is_outside else ""
+        return f"{name} takes a course never seen before: {say(value)} after its recent values; {usual}{band}"
+    if kind == Kind.LEVEL_SHIFT and not found.is_outside:
+        return f"{name} stays at another level than it used to: {say(value)}; {usual}"
+    band = f" ({say(found.lower)} to {say(found.upper)})" if found.is_outside else ""
+    return f"{name} is {_size(value, expected, measure)} its {level}: {say(value)}, expected {say(expected)}{band}"
 
 
-def silence_sentence(labels: Labels, series_count: int, is_entity: bool, silent_s: float) -> str:
+def _size(value: float, expected: float, measure: str) -> str:
+    """How far, in the words that tell it best: `3x`, `75 % below`, `12 ms above`."""
+    ratio = value / expected if expected > 0 else 0.0
+    if RATIO_MIN <= ratio <= RATIO_MAX:
+        return f"{ratio:.2g}x" if ratio < 10 else f"{ratio:.0f}x"
+    if 0 < ratio <= SHARE_MAX:
+        return f"{100 * (1 - ratio):.0f} % below"
+    points = " points" if measure == " %" else measure
+    return f"{number(abs(value - expected), 3)}{points} {'above' if value > expected else 'below'}"
+
+
+def silence_sentence(labels: Labels, series_count: int, is_entity: bool) -> str:
     """One sentence for samples that do not come."""
     name = subject(labels) if not is_entity else subject(labels).removesuffix(" series")
-    what = f"{series_count} series of {name} stopped reporting" if is_entity else f"{name} stopped reporting"
-    return f"{what} {number(silent_s)} s ago"
+    return f"{series_count} series of {name} stopped reporting" if is_entity else f"{name} stopped reporting"
+
+
+def told(said: str, lasted_s: float, last_ms: int | None, now_ms: int, is_silence: bool = False, times: int = 1) -> str:
+    """The sentence with how long it has lasted, or how often it came, and when the like was last seen."""
+    how = f"{times} times in" if times > 1 else "silent for" if is_silence else "for"
+    lasting = f", {how} {duration(lasted_s)}" if lasted_s >= 1 else ""
+    return said + lasting + (f"; last time: {day(last_ms, now_ms)}" if last_ms is not None else "")

@@ -50,6 +50,9 @@ HISTORY_COUNT = 1500.0  # improbability counts by t / (t + this): tails need his
 IMPROBABILITY_BAR = 2.8
 ALERT_FACTOR = 2.0  # improbability alone must be so much higher for an alert: most of it is a known state at odd times
 
+# What is told of an onset: the value as scored and its band, then the strength of each of `scores.DETECTORS`
+TOLD_BAND, TOLD_SIZE = 4, 13
+
 BAND_LP = 3.0  # the expected band holds all but one in a thousand on each side
 
 # Constants of an anomaly's life
@@ -173,10 +176,11 @@ def step_toward(mean, value, gain, clip):
 
 
 @njit(inline="always")
-def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratch, found):
+def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratch, found, parts):
     """Strength s of one sample (1 = the alert bar), then learned.
 
-    `found` receives expected, lower, upper, kind, and reads and writes as `ingest` says.
+    `found` receives expected, lower, upper, kind, and reads and writes as `ingest` says; `parts` the strengths of
+    `scores.DETECTORS`, of which the first five add up to the improbability.
     """
     count = float(body[i, S.COUNT])
     mu, dev = float(body[i, S.MU]), float(body[i, S.DEV])
@@ -220,12 +224,13 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
         found[1] = max(found[1], min(low - (high - low), found[0]))
         found[2] = min(found[2], max(high + (high - low), found[0]))
 
-    lp = WEIGHT_GLOBAL * improbability(body, i, tail_column(0, z_global), z_global)
-    lp += WEIGHT_RESIDUAL * improbability(body, i, tail_column(1, z_residual), z_residual)
-    lp += WEIGHT_RUN * improbability(body, i, tail_column(2, z_run), z_run)
-    lp += WEIGHT_STEP * improbability(body, i, tail_column(3, z_step), z_step)
-    lp /= WEIGHT_SUM
+    parts[0] = WEIGHT_GLOBAL * improbability(body, i, tail_column(0, z_global), z_global)
+    parts[1] = WEIGHT_RESIDUAL * improbability(body, i, tail_column(1, z_residual), z_residual)
+    parts[2] = WEIGHT_RUN * improbability(body, i, tail_column(2, z_run), z_run)
+    parts[3] = WEIGHT_STEP * improbability(body, i, tail_column(3, z_step), z_step)
+    lp = (parts[0] + parts[1] + parts[2] + parts[3]) / WEIGHT_SUM
     excess = float(body[i, S.EXCESS])
+    parts[4] = EXCESS_LEAK * excess * WEIGHT_SUM
     likelihood = (lp + EXCESS_LEAK * excess) * count / (count + HISTORY_COUNT) / IMPROBABILITY_BAR
     body[i, S.EXCESS] = min(max(EXCESS_LEAK * excess + lp - 1, 0.0), EXCESS_MAX)
 
@@ -242,6 +247,9 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
     far_out = gross(body, i, z_residual)
     strength = max(likelihood, new, stuck, far_out, leaving)
     found[6] = max(likelihood / ALERT_FACTOR, new, stuck, far_out, leaving)
+    for part in range(5):
+        parts[part] *= count / (count + HISTORY_COUNT) / IMPROBABILITY_BAR / WEIGHT_SUM
+    parts[5], parts[6], parts[7], parts[8] = new, stuck, far_out, leaving
     # what an incident may be built on: a state that is new to a series known for long, or far out, or stuck
     is_known = count >= KNOWN_SAMPLES or count * interval_s >= KNOWN_S
     found[5] = max(new if is_known else 0.0, far_out, stuck, found[7])
@@ -334,6 +342,19 @@ def live(body, i, strength, value, interval_s, found, persist_s):
 
 
 @njit(inline="always")
+def tell(body, i, value, is_onset, found, parts, told, k):
+    """Keeps what a sentence needs; an anomaly that lasts is told against what was expected when it began."""
+    told[k, 0] = value
+    for column in range(3):
+        told[k, 1 + column] = found[column]
+    if not is_onset:
+        level, half_width = float(body[i, S.ONSET_LEVEL]), float(body[i, S.ONSET_HALF_WIDTH])
+        told[k, 1], told[k, 2], told[k, 3] = level, level - half_width, level + half_width
+    for part in range(len(parts)):
+        told[k, TOLD_BAND + part] = parts[part]
+
+
+@njit(inline="always")
 def bring_scalars(head, body, i, time_ms):
     """Prefetches what a sample of row i at this time will touch, but for the prototypes."""
     prefetch(head, i, 0)
@@ -358,7 +379,22 @@ def bring_prototypes(body, i):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def ingest(
-    mine, rows, time_ms, values, stale, arrived_ms, is_counter, head, body, persist_s, warm_up, out, status, kind, flags
+    mine,
+    rows,
+    time_ms,
+    values,
+    stale,
+    arrived_ms,
+    is_counter,
+    head,
+    body,
+    persist_s,
+    warm_up,
+    out,
+    status,
+    kind,
+    flags,
+    told,
 ):
     """Scores samples in arrival order: those at the positions `mine` of the batch, ascending. Calls on different
     series may run side by side.
@@ -367,11 +403,14 @@ def ingest(
     newest sample time of the stream before it. is_counter bool (n_series,); head, body: `State`. persist_s: how long
     an anomaly lasts before it is called persistent; warm_up: samples before the first score.
     Writes out float64 (4, n) = score, expected, lower, upper (NaN = not known); status, kind uint8 (n,);
-    flags uint8 (n,) = ANOMALOUS | ONSET | PERSISTED | ENDED. Returns the newest sample time.
+    flags uint8 (n,) = ANOMALOUS | ONSET | PERSISTED | ENDED. told float64 (n, TOLD_SIZE): at ONSET and PERSISTED only,
+    the value as scored (of a counter: its rate), expected, lower, upper (PERSISTED: those of the onset), and the
+    strength of each detector. Returns the newest sample time.
     """
     scratch = np.empty(S.BANK_SIZE, np.float32)
     # expected, lower, upper, kind; the value before; novelty as evidence; strength as an alert; strength of the creep
     found = np.empty(8)
+    parts = np.empty(TOLD_SIZE - TOLD_BAND)
     newest_ms = arrived_ms
     for position in range(len(mine)):
         k = mine[position]
@@ -433,7 +472,7 @@ def ingest(
         if quantum == 0 and is_counter[i] and raw == math.floor(raw):
             quantum = 1.0  # counters count: the first event ever is one step
         strength = learn_and_score(
-            body, i, value, at, max(interval_s, 1e-3), is_gap, min(quantum / scale, RAW_MAX), scratch, found
+            body, i, value, at, max(interval_s, 1e-3), is_gap, min(quantum / scale, RAW_MAX), scratch, found, parts
         )
         change = min(abs(raw - previous), RAW_MAX) if seen > 0 and math.isfinite(previous) else 0.0
         if change > 0 and (quantum == 0 or change < quantum):
@@ -449,4 +488,6 @@ def ingest(
         kind[k] = found[3] if strength >= 1 or (body[i, S.ACTIVE] > 0 and found[3] == LEVEL_SHIFT) else NONE
         flags[k] = ANOMALOUS * (strength >= 1) + ONSET * onset + PERSISTED * persisted + ENDED * ended
         flags[k] += NOVEL * (found[5] >= NOVEL_STRENGTH)
+        if onset or persisted:
+            tell(body, i, value, onset, found, parts, told, k)
     return newest_ms

@@ -33,6 +33,21 @@ class Kind(IntEnum):
     TREND = 7  # crept out of everything of the days before, too slowly to ever be a new state
 
 
+DETECTORS = (
+    "level",  # far from the overall mean
+    "season",  # far from what is usual at this hour
+    "course",  # several samples in a row off to one side
+    "step",  # a sudden change
+    "recent",  # strange already just before; these five together are the improbability
+    "novelty",  # a state never seen
+    "stuck",  # the same value over and over
+    "gross",  # beyond anything usual, while history is short
+    "trend",  # beyond everything of the days before
+)
+"""Who speaks for an alert, in the order of the strengths in `Scores.told`; the names are part of the API."""
+TOLD_STRENGTHS = 4  # before them: the value as scored, expected, lower, upper
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """One entry per sample, in the order of the batch; `onsets`, `persisted` and `endings` are indices into it."""
@@ -49,3 +64,6 @@ class Scores:
     onsets: NDArray[np.int64]  # indices of samples that raised an alert
     persisted: NDArray[np.int64]  # indices at which an anomaly had lasted long enough to be believed by itself
     endings: NDArray[np.int64]  # indices of samples at which the anomaly of their series ended
+    told: NDArray[
+        np.float64
+    ]  # (n, TOLD_STRENGTHS + len(DETECTORS)); only rows of `onsets` and `persisted`: see kernel.tell

@@ -1,11 +1,14 @@
 """One alert: a series became strange, or fell silent, at a moment; with the numbers and the sentence that say why."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from aiops.metrics.series import Labels
 
 MISSING = "missing"
+VALUE_KINDS = ("spike", "dip", "level_shift", "pattern")  # one deviation may be told as any of these
+SIMILAR_SIZE = 3.0  # deviations within this factor of each other are alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +20,24 @@ class Alert:
     score: float  # at the first onset, 0.5..1
     time_ms: int  # of the first onset
     sentence: str
-    value: float | None = None
+    value: float | None = None  # as scored: of a counter its rate; so are expected, lower and upper
     expected: float | None = None
     lower: float | None = None
     upper: float | None = None
     peak_score: float = 0.0
     last_ms: int = 0  # of the latest onset
     count: int = 1  # onsets
+    times: int = 1  # anomalies: onsets of which the one before was over
     series_count: int = 1  # more than one: an entity fell silent as a whole
     is_novel: bool = True  # False: this series has been in such a state before
     is_habitual: bool = False  # this series alerts at this time of day, day after day
     is_persistent: bool = False
     ended_ms: int | None = None
+    since_ms: int | None = None  # when it began, where that was before it could be told
+    past_ms: int | None = None  # when the like was last seen in another incident
+    contributions: Mapping[str, float] = field(
+        default_factory=dict, hash=False
+    )  # strength by detector, strongest first
 
     @property
     def fingerprint(self) -> str:
@@ -41,10 +50,31 @@ class Alert:
         """The metric's name; empty for the silence of an entity."""
         return next((value for key, value in self.labels if key == "__name__"), "")
 
+    def is_like(self, other: "Alert") -> bool:
+        """Whether another alert of the same series tells of the same sort of thing: kind, direction, similar size."""
+        if not {self.kind, other.kind} <= set(VALUE_KINDS):
+            return self.kind == other.kind
+        mine, theirs = self._deviation, other._deviation
+        is_same_size = abs(mine) <= SIMILAR_SIZE * abs(theirs) and abs(theirs) <= SIMILAR_SIZE * abs(mine)
+        return is_same_size and mine * theirs >= 0
+
+    @property
+    def _deviation(self) -> float:
+        return self.value - self.expected if self.value is not None and self.expected is not None else 0.0
+
     def again(self, later: "Alert") -> "Alert":
-        """This alert after another onset of the same series."""
+        """This alert after another onset of the same series; its words are those of the strongest onset."""
+        told = later if later.score > max(self.score, self.peak_score) else self
         return replace(
             self,
+            kind=self.kind if self.is_persistent else told.kind,
+            sentence=told.sentence,
+            value=told.value,
+            expected=told.expected,
+            lower=told.lower,
+            upper=told.upper,
+            contributions=told.contributions,
+            times=self.times + (self.ended_ms is not None),
             peak_score=max(self.peak_score, later.score),
             last_ms=max(self.last_ms, later.time_ms),
             count=self.count + 1,

@@ -81,13 +81,18 @@ class Group:
 class Grouper:
     """Alerts in, changed incidents out. Not thread-safe: one caller at a time.
 
-    `next_id`: gives the number of a new incident. `known` must hear of every series once, for the count of chance.
+    `next_id`: gives the number of a new incident. `recall`: when the like of an alert was last seen before the incident
+    of this number. `known` must hear of every series once, for the count of chance.
     """
 
     def __init__(
-        self, settings: GroupingSettings, depends_on: Mapping[str, Sequence[str]], next_id: Callable[[], int]
+        self,
+        settings: GroupingSettings,
+        depends_on: Mapping[str, Sequence[str]],
+        next_id: Callable[[], int],
+        recall: Callable[[Alert, int], int | None] = lambda *_: None,
     ) -> None:
-        self._settings, self._next_id = settings, next_id
+        self._settings, self._next_id, self._recall = settings, next_id, recall
         self._near = neighbourhood(depends_on)
         self._population: Counter[Entity] = Counter()  # series per entity
         self._population_of_value: Counter[str] = Counter()
@@ -144,11 +149,11 @@ class Grouper:
             alert = replace(alert, peak_score=peak_score, last_ms=alert.time_ms, is_habitual=is_habitual)
             self._place(alert, now_ms)
 
-    def persisted(self, fingerprint: str, kind: str, now_ms: int) -> None:
-        """The anomaly of this series has lasted."""
+    def persisted(self, fingerprint: str, now_ms: int, retold: Callable[[Alert], Alert] = lambda alert: alert) -> None:
+        """The anomaly of this series has lasted; `retold`: the alert in the light of that."""
         group = self._by_fingerprint.get(fingerprint)
         if group and (alert := group.alerts.get(fingerprint)) and not alert.is_persistent:
-            group.alerts[fingerprint] = replace(alert, is_persistent=True, kind=kind)
+            group.alerts[fingerprint] = replace(retold(alert), is_persistent=True)
             group.last_ms = max(group.last_ms, now_ms)
             self._touch(group)
 
@@ -354,6 +359,7 @@ class Grouper:
 
     def _open(self, group: Group, reason: str, lead: Alert, now_ms: int) -> None:
         number = self._next_id()
+        lead = self._leading(group, lead, number)
         alerts = tuple(group.alerts.values())
         event = Event(now_ms, PROGRAM, What.DETECTED, f"{reason}: {lead.sentence}")
         group.incident = Incident(
@@ -370,6 +376,7 @@ class Grouper:
             alerts=(),
             alert_count=0,
             timeline=(event,),
+            lead=lead.fingerprint,
         )
         self._by_incident[number] = group
         if len(self._by_incident) > self._settings.active_max:
@@ -398,10 +405,23 @@ class Grouper:
         group.incident = replace(recover(group.incident, why, now_ms), ended_ms=_ended_ms(group.alerts.values()))
         self._touch(group)
 
+    def _lead(self, group: Group, incident: Incident) -> Alert:
+        """The alert the incident was opened for, so that title and reason name the same metric; only the silence of a
+        whole entity takes its place."""
+        strongest = _strongest(list(group.alerts.values()))
+        if strongest.series_count > 1 and strongest.fingerprint != incident.lead:
+            return self._leading(group, strongest, incident.incident_id)
+        return group.alerts.get(incident.lead, strongest)
+
+    def _leading(self, group: Group, alert: Alert, number: int) -> Alert:
+        group.alerts[alert.fingerprint] = alert = replace(alert, past_ms=self._recall(alert, number))
+        return alert
+
     def _told(self, group: Group, now_ms: int) -> Incident:
         """The incident as it stands now, with everything that happened since it was last told."""
         incident = group.incident
         assert incident
+        lead = self._lead(group, incident)
         alerts = tuple(group.alerts.values())
         level, why = severity(alerts, len(_owners(alerts, self._settings.entity_labels)), now_ms)
         notes = list(group.notes)
@@ -414,7 +434,8 @@ class Grouper:
         group.incident = replace(
             incident,
             severity=max(level, incident.severity),
-            title=_title(incident.title, alerts, group.dropped),
+            title=_title(lead, len(alerts) + group.dropped - 1),
+            lead=lead.fingerprint,
             labels=tuple(sorted(shared)),
             entities=tuple(f"{name}={value}" for name, value in group.entities if name != "series"),
             ended_ms=_ended_ms(alerts),
@@ -444,10 +465,5 @@ def _strongest(alerts: Sequence[Alert]) -> Alert:
     return max(alerts, key=lambda alert: (alert.series_count > 1, max(alert.score, alert.peak_score), -alert.time_ms))
 
 
-def _title(before: str, alerts: Sequence[Alert], dropped: int) -> str:
-    """The sentence of the alert the incident was opened for, so that title and reason name the same metric; only the
-    silence of a whole entity takes its place."""
-    strongest = _strongest(alerts)
-    lead = next((alert for alert in alerts if before.startswith(alert.sentence)), strongest)
-    more = len(alerts) + dropped - 1
-    return (strongest if strongest.series_count > 1 else lead).sentence + (f" (and {more} more)" if more else "")
+def _title(lead: Alert, more: int) -> str:
+    return lead.sentence + (f" (and {more} more)" if more else "")

@@ -77,6 +77,7 @@ class Incident:
     resolution: str = ""
     cause: str = ""
     version: int = 0
+    lead: str = ""  # fingerprint of the alert that stands in the title
 
     @property
     def name(self) -> str:
@@ -86,6 +87,16 @@ class Incident:
     def noted(self, event: Event) -> "Incident":
         """With one more line in the timeline."""
         return replace(self, timeline=(*self.timeline, event), updated_ms=max(self.updated_ms, event.time_ms))
+
+
+@dataclass(frozen=True, slots=True)
+class PastEvent:
+    """An alert of an earlier incident, and what became of that incident."""
+
+    incident: str  # `INC-12`
+    alert: Alert
+    state: State
+    resolution: str  # what mended it, or why it was dismissed; empty where nobody said
 
 
 def incident_number(name: str) -> int | None:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from aiops.errors import ConflictError, InputError, NotFoundError
 from aiops.incidents.alert import Alert
-from aiops.incidents.incident import Event, Incident, State, What
+from aiops.incidents.incident import Event, Incident, PastEvent, State, What
 from aiops.incidents.severity import Severity
 from aiops.store import schema
 
@@ -38,7 +38,8 @@ class IncidentFilter:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Incidents newest first; they carry no alerts and no timeline. `cursor` asks for the rest; None = none left."""
+    """Incidents newest first; they carry their leading alert alone, and no timeline. `cursor` asks for the rest; None =
+    none left."""
 
     items: Sequence[Incident]
     cursor: str | None
@@ -112,8 +113,31 @@ class IncidentStore:
             query = query.where(or_(table.c.started_ms < started_ms, earlier))
         with self._engine.connect() as connection:
             items = [_incident(row) for row in connection.execute(query)]
-        page = items[:limit]
+            page = _with_leads(connection, items[:limit])
         return Page(page, _sealed(page[-1]) if len(items) > limit else None)
+
+    def past(self, fingerprints: Sequence[str], before_id: int, limit: int) -> Mapping[str, Sequence[PastEvent]]:
+        """By fingerprint: alerts of the same series in the last `limit` incidents before this one, newest first."""
+        a, i, e = schema.alert.c, schema.incident.c, schema.event.c
+        rank = func.row_number().over(partition_by=a.fingerprint, order_by=a.incident_id.desc()).label("rank")
+        mine = and_(a.fingerprint.in_(fingerprints), a.incident_id < before_id)
+        ranked = select(a.fingerprint, a.incident_id, a.document, rank).where(mine).subquery()
+        query = (
+            select(ranked.c.fingerprint, ranked.c.incident_id, ranked.c.document, i.state, i.resolution)
+            .join(schema.incident, i.id == ranked.c.incident_id)
+            .where(ranked.c.rank <= limit)
+            .order_by(ranked.c.incident_id.desc())
+        )
+        found: dict[str, list[PastEvent]] = {}
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+            dismissed = [row.incident_id for row in rows if row.state == State.DISMISSED]
+            reasons = select(e.incident_id, e.why).where(e.incident_id.in_(dismissed), e.what == What.DISMISSED)
+            why = dict(connection.execute(reasons).tuples()) if dismissed else {}
+        for fingerprint, number, document, state, resolution in rows:
+            event = PastEvent(f"INC-{number}", _alert(document), State(state), resolution or why.get(number, ""))
+            found.setdefault(fingerprint, []).append(event)
+        return found
 
     def living(self, since_ms: int) -> Sequence[Incident]:
         """Candidates, open ones, and those recovered with a change at or after `since_ms`; oldest first, complete."""
@@ -221,6 +245,7 @@ def _columns(incident: Incident) -> dict[str, Any]:
         "alert_count": incident.alert_count,
         "resolution": incident.resolution,
         "cause": incident.cause,
+        "lead": incident.lead,
     }
 
 
@@ -242,7 +267,21 @@ def _incident(row: Row[Any]) -> Incident:
         resolution=row.resolution,
         cause=row.cause,
         version=row.version,
+        lead=row.lead,
     )
+
+
+def _alert(document: Mapping[str, Any]) -> Alert:
+    return Alert(**{**document, "labels": tuple(sorted(document["labels"].items()))})
+
+
+def _with_leads(connection: Connection, incidents: Sequence[Incident]) -> list[Incident]:
+    """The same incidents, each with the alert that stands in its title."""
+    i, a = schema.incident.c, schema.alert.c
+    is_lead = and_(a.incident_id == i.id, a.fingerprint == i.lead)
+    query = select(i.id, a.document).join(schema.alert, is_lead).where(i.id.in_([one.incident_id for one in incidents]))
+    leads = {number: (_alert(document),) for number, document in connection.execute(query)} if incidents else {}
+    return [replace(one, alerts=leads.get(one.incident_id, ())) for one in incidents]
 
 
 def _with_parts(connection: Connection, incidents: Sequence[Incident]) -> list[Incident]:
@@ -252,9 +291,7 @@ def _with_parts(connection: Connection, incidents: Sequence[Incident]) -> list[I
         number = incident.incident_id
         a, e = schema.alert, schema.event
         documents = connection.execute(select(a.c.document).where(a.c.incident_id == number).order_by(a.c.position))
-        alerts = tuple(
-            Alert(**{**document, "labels": tuple(sorted(document["labels"].items()))}) for (document,) in documents
-        )
+        alerts = tuple(_alert(document) for (document,) in documents)
         events = connection.execute(
             select(e.c.time_ms, e.c.who, e.c.what, e.c.why).where(e.c.incident_id == number).order_by(e.c.position)
         )

@@ -22,6 +22,7 @@ incident = Table(
     Column("alert_count", Integer, nullable=False),
     Column("resolution", Text, nullable=False),
     Column("cause", Text, nullable=False),
+    Column("lead", String(16), nullable=False, server_default=""),  # fingerprint of the alert in the title
     Index("incident_by_time", "started_ms", "id"),
     Index("incident_by_state", "state", "started_ms", "id"),
 )
@@ -34,6 +35,7 @@ alert = Table(
     Column("position", Integer, nullable=False),
     Column("document", JSON, nullable=False),
     Column("evidence", Text),  # the samples around the alert, as JSON text: large, read one at a time
+    Index("incident_alert_by_series", "fingerprint", "incident_id"),  # what else this series was in
 )
 
 event = Table(
