@@ -235,6 +235,39 @@ def test_an_incident_is_listed_read_and_decided(client: Client) -> None:
     assert client.get("/v1/incidents", params={"state": "candidate"}).json()["items"] == []
 
 
+def test_an_incident_says_who_speaks_for_how_long_and_what_became_of_its_like(client: Client) -> None:
+    send(client.service, 0, 200)
+    send(client.service, 200, 12, jump=500)
+    send(client.service, 212, 60)
+    client.post("/v1/incidents/INC-1/resolve", json={"resolution": "rolled back", "cause": "bad release"})
+    send(client.service, 272, 300)
+    send(client.service, 572, 13, jump=1200)
+    first, last = (client.get(f"/v1/incidents/INC-{number}").json() for number in (1, 2))
+    assert all(alert["past"] == [] for alert in first["alerts"])
+    assert "last time" not in first["reason"]
+    lead = next(alert for alert in last["alerts"] if alert["reason"] == last["reason"])
+    assert lead["past"] == [
+        {"incident": "INC-1", "when": first["started"], "state": "resolved", "resolution": "rolled back"}
+    ]
+    assert re.fullmatch(
+        r"web m\d is 2\dx its usual level: 1\d{3}, expected .+ \(.+ to .+\), for 3 minutes; last time: today \d\d:\d\d",
+        last["reason"],
+    )
+    for alert in last["alerts"]:
+        assert alert["contributions"]
+        assert sum(one["share"] for one in alert["contributions"]) == pytest.approx(1, abs=0.01)
+    newest, oldest = client.get("/v1/incidents").json()["items"]
+    assert (newest["reason"], oldest["reason"]) == (last["reason"], first["reason"])
+
+
+def test_the_sentence_grows_older_while_the_incident_lives(client: Client) -> None:
+    send(client.service, 0, 200)
+    send(client.service, 200, 13, jump=500)
+    assert ", for 3 minutes" in client.get("/v1/incidents/INC-1").json()["reason"]
+    send(client.service, 213, 8, jump=500)
+    assert ", for 5 minutes" in client.get("/v1/incidents").json()["items"][0]["reason"]
+
+
 def test_pages_of_incidents(client: Client) -> None:
     jump(client)
     assert client.get("/v1/incidents", params={"limit": 1, "since": "2020-01-01"}).json()["next_cursor"] is None

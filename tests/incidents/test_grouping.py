@@ -314,3 +314,18 @@ def test_chance_is_the_tail_of_a_poisson_count(count: int, mean: float, expected
 
 def test_chance_keeps_its_digits_where_one_minus_almost_one_has_none() -> None:
     assert 0 < chance(12, 1e-3) < 1e-40
+
+
+def test_the_leading_alert_remembers_when_its_like_was_last_seen() -> None:
+    asked: list[tuple[str, int]] = []
+
+    def recall(one: Alert, number: int) -> int | None:
+        asked.append((one.name, number))
+        return 500
+
+    grouper = Grouper(Incidents(), {}, lambda: 7, recall)
+    grouper.add([alert("m0", score=0.9), alert("m1", score=0.6)], 1000)
+    (incident,) = grouper.collect(1000)
+    assert asked == [("m0", 7)]
+    assert [(one.name, one.past_ms) for one in incident.alerts] == [("m0", 500), ("m1", None)]
+    assert incident.lead == incident.alerts[0].fingerprint

@@ -1,6 +1,7 @@
 """States, and what may follow what."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -107,3 +108,35 @@ def test_severity_grows_with_strangeness_breadth_and_time(
     alerts: list[Alert], entities: int, now_ms: int, level: Severity
 ) -> None:
     assert severity(alerts, entities, now_ms)[0] == level
+
+
+def deviating(kind: str, value: float | None, expected: float | None = 100.0) -> Alert:
+    return Alert((("__name__", "m"),), kind, 0.6, 1000, "odd", value=value, expected=expected)
+
+
+@pytest.mark.parametrize(
+    ("other", "is_like"),
+    [
+        (deviating("spike", 140.0), True),
+        (deviating("level_shift", 240.0), True),  # the same deviation, seen for longer
+        (deviating("spike", 1000.0), False),  # another size
+        (deviating("dip", 50.0), False),  # another direction
+        (deviating("trend", 150.0), False),
+        (deviating("missing", None, None), False),
+    ],
+)
+def test_what_is_comparable(other: Alert, is_like: bool) -> None:
+    mine = deviating("spike", 150.0)
+    assert mine.is_like(other) == other.is_like(mine) == is_like
+
+
+def test_stuck_and_silent_are_comparable_by_kind() -> None:
+    assert deviating("stuck", 5.0, 5.1).is_like(deviating("stuck", 900.0, 800.0))
+    assert deviating("missing", None, None).is_like(deviating("missing", None, None))
+
+
+def test_the_strongest_onset_lends_its_words() -> None:
+    weak, strong = deviating("spike", 150.0), replace(deviating("spike", 900.0), score=0.9, sentence="very odd")
+    assert (weak.again(strong).sentence, weak.again(strong).value) == ("very odd", 900.0)
+    assert strong.again(weak).sentence == "very odd"
+    assert [weak.again(strong).times, replace(weak, ended_ms=2000).again(strong).times] == [1, 2]

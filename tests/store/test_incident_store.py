@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from aiops.errors import ConflictError, InputError, NotFoundError
-from aiops.incidents.incident import Event, Incident, State, What, confirm
+from aiops.incidents.incident import Event, Incident, State, What, confirm, dismiss, resolve
 from aiops.incidents.severity import Severity
 from aiops.store.database import open_database, upgrade
 from aiops.store.incident_store import Change, IncidentFilter, IncidentStore
@@ -175,3 +175,25 @@ def test_sqlite_survives_power_loss_and_lets_readers_read(tmp_path: Path) -> Non
         assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
         assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
     engine.dispose()
+
+
+def test_the_past_of_a_series_and_what_became_of_it(store: IncidentStore) -> None:
+    saved = store.save([Change(make(number)) for number in (1, 2, 3, 4)])
+    resolved = resolve(saved[1], "ann", "rolled back", "bad release", 9000)
+    store.save([Change(dismiss(saved[0], "ann", "load test", 9000)), Change(resolved)])
+    latency, errors = (one.fingerprint for one in saved[0].alerts)
+    past = store.past([latency, errors], 4, limit=2)
+    assert {f: [one.incident for one in events] for f, events in past.items()} == {
+        latency: ["INC-3", "INC-2"],
+        errors: ["INC-3", "INC-2"],
+    }
+    told = [(one.alert.time_ms, one.state, one.resolution) for one in store.past([latency], 4, limit=9)[latency]]
+    assert told == [(3000, "candidate", ""), (2000, "resolved", "rolled back"), (1000, "dismissed", "load test")]
+    assert store.past([latency], 1, limit=9) == {}
+
+
+def test_a_listed_incident_carries_the_alert_of_its_title(store: IncidentStore) -> None:
+    one = make(1)
+    store.save([Change(replace(one, lead=one.alerts[1].fingerprint)), Change(make(2))])
+    second, first = store.list(IncidentFilter(), 10).items
+    assert (second.alerts, first.alerts) == ((), (one.alerts[1],))

@@ -133,7 +133,7 @@ class IncidentStore:
             rows = connection.execute(query).all()
             dismissed = [row.incident_id for row in rows if row.state == State.DISMISSED]
             reasons = select(e.incident_id, e.why).where(e.incident_id.in_(dismissed), e.what == What.DISMISSED)
-            why = dict(connection.execute(reasons).tuples()) if dismissed else {}
+            why = {row.incident_id: row.why for row in connection.execute(reasons)} if dismissed else {}
         for fingerprint, number, document, state, resolution in rows:
             event = PastEvent(f"INC-{number}", _alert(document), State(state), resolution or why.get(number, ""))
             found.setdefault(fingerprint, []).append(event)
