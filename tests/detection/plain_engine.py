@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aiops.detection import creep as C
+from aiops.detection import habit as H
 from aiops.detection import kernel as K
 from aiops.detection import likelihood as L
 from aiops.detection import novelty as N
+from aiops.detection import stuck as T
+from aiops.detection import variance as V
 from aiops.detection.scores import Kind, Status
 from aiops.detection.state import BANK_SIZE
 
@@ -215,6 +218,46 @@ class Creep:
 
 
 @dataclass
+class Variance:
+    """How large steps are, lately and usually."""
+
+    short: float = 0.0
+    long: float = 0.0
+    reach: float = 0.0
+    is_told: bool = False
+    last: float = 0.0
+
+    def strength(self, step: float, size: float, count: int, days: int) -> float:
+        if step != 0:
+            share = abs(step) / (abs(step) + size)
+            self.short += max(V.GAIN_SHORT, 1 / (count + 1)) * (share - self.short)
+            self.long += max(V.GAIN_LONG, 1 / (count + 1)) * (share - self.long)
+        apart, reach = abs(self.short - self.long), max(self.reach, V.REACH_MIN)
+        if days >= V.DAYS_LEARN:
+            self.reach += (V.GAIN_REACH_UP if apart > self.reach else V.GAIN_REACH_DOWN) * (apart - self.reach)
+        self.last = apart / (V.REACH_FACTOR * (1 + 1 / days) * reach) if step != 0 and days >= V.DAYS_MIN else 0.0
+        return self.last
+
+
+@dataclass
+class Habit:
+    """The latest onsets: (minute, strength)."""
+
+    onsets: list[tuple[int, float]] = field(default_factory=list)
+
+    def covers(self, time_ms: int, strength: float) -> bool:
+        minute = time_ms // 60_000
+        recent = [(minute - then, known) for then, known in self.onsets[-16:]]
+        at_this_time = [
+            (round(age / 1440), known) for age, known in recent if abs(age - 1440 * round(age / 1440)) <= H.SLACK_MIN
+        ]
+        self.onsets.append((minute, strength))
+        near = [(ago, known) for ago, known in at_this_time if 1 <= ago <= H.DAYS]
+        often = len({ago for ago, _ in near}) >= H.COUNT
+        return often and strength <= H.STRONGER * max(known for _, known in near)
+
+
+@dataclass
 class Series:
     """Everything known of one series."""
 
@@ -243,6 +286,8 @@ class Series:
     )
     bank: Bank = field(default_factory=Bank)
     creep: Creep = field(default_factory=Creep)
+    variance: Variance = field(default_factory=Variance)
+    habit: Habit = field(default_factory=Habit)
     same_run: int = 0
     same_run_max: float = 0.0
     same_first: float = 0.0
@@ -291,7 +336,7 @@ class Series:
         told = band
         if persisted and not onset and at_onset:
             told = at_onset.level, at_onset.level - at_onset.half_width, at_onset.level + at_onset.half_width
-        shifted = self.anomaly is not None and kind == Kind.LEVEL_SHIFT
+        shifted = self.anomaly is not None and kind in (Kind.LEVEL_SHIFT, Kind.VARIANCE)
         return Answer(
             Status.SCORED,
             strength / (1 + strength),
@@ -383,22 +428,34 @@ class Series:
         elif crept >= 1 and self.refractory > K.REFRACTORY_SAMPLES / 2:
             self.creep.is_told = True
         leaving = crept if crept >= 1 and not self.creep.is_told else 0.0
+        varied = self.variance.strength(value - last, self.step_size + floor, count, self.creep.days)
+        self.variance.is_told &= varied >= K.CALM_STRENGTH
+        varying = varied if varied >= 1 and not self.variance.is_told else 0.0
         stuck = self._stuck(value == last and count > 0, interval_s)
         far_out = self._gross(z[1])
-        strength = max(likely, new, stuck, far_out, leaving)
-        telling = max(likely / K.ALERT_FACTOR, new, stuck, far_out, leaving)
+        strength = max(likely, new, stuck, far_out, leaving, varying)
+        telling = max(likely / K.ALERT_FACTOR, new, stuck, far_out, leaving, varying)
         is_known = count >= K.KNOWN_SAMPLES or count * interval_s >= K.KNOWN_S
-        evidence = max(new if is_known else 0.0, far_out, stuck, crept)
+        evidence = max(new if is_known else 0.0, far_out, stuck, crept, varied)
         if leaving > 0 and leaving >= new and leaving >= stuck:
             kind = Kind.TREND
         elif stuck > 0 and stuck >= likely and stuck >= new:
             kind = Kind.STUCK
+        elif varying > 0 and varying >= new and varying >= likely:
+            kind = Kind.VARIANCE
         elif new > likely and lower <= value <= upper:
             kind = Kind.PATTERN
         else:
             kind = Kind.SPIKE if value > expected else Kind.DIP
         self._learn(value, residual, deviation, last, usual, floor, slot, week_hour, interval_s)
-        return strength, telling, (expected, lower, upper), kind, evidence, (*parts, new, stuck, far_out, leaving)
+        return (
+            strength,
+            telling,
+            (expected, lower, upper),
+            kind,
+            evidence,
+            (*parts, new, stuck, far_out, leaving, varying),
+        )
 
     def _learn(
         self, value: float, residual: float, deviation: float, last: float, usual: float, floor: float, slot: Slot,
@@ -431,11 +488,11 @@ class Series:
 
     def _stuck(self, is_same: bool, interval_s: float) -> float:
         if self.count <= 1:
-            self.same_first, self.same_next = K.STUCK_FIRST_PRIOR, K.STUCK_NEXT_PRIOR
+            self.same_first, self.same_next = T.STUCK_FIRST_PRIOR, T.STUCK_NEXT_PRIOR
         first, following = self.same_first, self.same_next
         if self.same_run == 0:
             first += 0.005 * (is_same - first)
-        elif self.same_run < K.STUCK_RUN_LEARNED or not is_same:
+        elif self.same_run < T.STUCK_RUN_LEARNED or not is_same:
             following += 0.005 * (is_same - following)
         self.same_first, self.same_next = first, following
         if not is_same:
@@ -445,11 +502,11 @@ class Series:
             return 0.0
         self.same_run += 1
         run = self.same_run
-        if run < K.STUCK_RUN_MIN or run <= 2 * self.same_run_max or run * interval_s < K.STUCK_MIN_S:
+        if run < T.STUCK_RUN_MIN or run <= 2 * self.same_run_max or run * interval_s < T.STUCK_MIN_S:
             return 0.0
         if not self.is_stuck:
             lp = -math.log10(max(first, 1e-3)) - (run - 1) * math.log10(min(max(following, 0.05), 0.9999))
-            self.is_stuck = lp >= K.STUCK_LP and self.count >= 100 + K.STUCK_HISTORY * run
+            self.is_stuck = lp >= T.STUCK_LP and self.count >= 100 + T.STUCK_HISTORY * run
         return 1.5 if self.is_stuck else 0.0
 
     def _gross(self, z: float) -> float:
@@ -466,19 +523,27 @@ class Series:
         persisted = ended = False
         if onset:
             self.refractory, self.onset_strength = int(K.REFRACTORY_SAMPLES), telling
-            self.bank.budget += 1
+            onset = not self.habit.covers(self.last_time_ms, telling)
+            self.bank.budget += onset
             self.creep.is_told = self.creep.is_told or self.creep.last >= 1
+            self.variance.is_told = self.variance.is_told or self.variance.last >= 1
         elif self.refractory > 0:
             self.refractory -= 1
         if onset and self.anomaly is None:
             self.anomaly = Anomaly(band[0], min(band[2] - band[0], band[0] - band[1]), kind)
         one = self.anomaly
         if one is not None:
+            if self.variance.last >= 1 and one.kind <= Kind.PATTERN:
+                one.kind, self.variance.is_told = Kind.VARIANCE, True
+            if self.variance.last >= 1 and one.kind == Kind.VARIANCE:
+                kind = Kind.VARIANCE
             outside = abs(value - one.level) > one.half_width
             if one.kind == Kind.STUCK:
                 outside = self.is_stuck
             elif one.kind == Kind.TREND:
                 outside = self.creep.last >= K.CREEP_OVER
+            elif one.kind == Kind.VARIANCE:
+                outside = self.variance.last >= K.CALM_STRENGTH
             elif one.kind == Kind.PATTERN:
                 outside = strength >= K.CALM_STRENGTH
             one.novelty, one.peak = max(one.novelty, evidence), max(one.peak, strength)

@@ -46,6 +46,8 @@ COURSES: dict[str, Callable[[np.random.Generator, int], Floats]] = {
         rng.random(n) < 0.1, rng.choice([np.nan, np.inf, -np.inf], n), season(rng, n)
     ),
     "leak": lambda rng, n: season(rng, n) + 120 * np.maximum(np.arange(n) / n - 0.7, 0),
+    "variance": lambda rng, n: np.asarray(50 + rng.normal(0, 1, n) * np.where(np.arange(n) > 0.7 * n, 4, 1)),
+    "daily job": lambda rng, n: np.asarray(np.where(np.arange(n) % 144 // 3 == 20, 50, 1) * rng.normal(1, 0.02, n)),
     "jump while young": lambda rng, n: np.asarray(50 + rng.normal(0, 0.5, n) + 500 * (np.arange(n) > 300)),
 }
 

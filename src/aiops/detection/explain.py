@@ -113,6 +113,8 @@ def sentence(labels: Labels, kind: Kind, found: Deviation, hour: str = "", is_ra
     if kind == Kind.TREND:
         way = "up" if value > expected else "down"
         return f"{name} has crept {way} beyond everything of the days before: {number(value)}{measure}"
+    if kind == Kind.VARIANCE:
+        return f"{name} does not vary from sample to sample as it used to: {say(value)} now; {usual}"
     if kind == Kind.PATTERN:
         band = f", {say(found.lower)} to {say(found.upper)} its range" if found.is_outside else ""
         return f"{name} takes a course never seen before: {say(value)} after its recent values; {usual}{band}"

@@ -16,9 +16,12 @@ from numba import njit
 from aiops.compiled import forget_stale
 from aiops.detection import state as S
 from aiops.detection.creep import creep
+from aiops.detection.habit import is_habit
 from aiops.detection.likelihood import deviation_at, improbability, tail_column
 from aiops.detection.novelty import least_scale, novelty
 from aiops.detection.prefetch import prefetch
+from aiops.detection.stuck import same_run
+from aiops.detection.variance import variance_change
 
 forget_stale(__file__)
 
@@ -51,7 +54,7 @@ IMPROBABILITY_BAR = 2.8
 ALERT_FACTOR = 2.0  # improbability alone must be so much higher for an alert: most of it is a known state at odd times
 
 # What is told of an onset: the value as scored and its band, then the strength of each of `scores.DETECTORS`
-TOLD_BAND, TOLD_SIZE = 4, 13
+TOLD_BAND, TOLD_SIZE = 4, 14
 
 BAND_LP = 3.0  # the expected band holds all but one in a thousand on each side
 
@@ -78,16 +81,8 @@ GROSS_SAMPLES = 4.0
 GROSS_COUNT_MIN, GROSS_COUNT_MAX = 60.0, 2000.0
 GROSS_SAME_RUN_MAX = 10.0  # only series that change all the time have a usual deviation worth the name
 
-# Constants of the stuck rule: the run's probability under the series' own habit of repeating itself
-STUCK_LP = 16.0
-STUCK_RUN_MIN = 20.0
-STUCK_MIN_S = 600.0
-STUCK_HISTORY = 3.0  # a run is judged by a history so many times longer
-STUCK_FIRST_PRIOR, STUCK_NEXT_PRIOR = 0.1, 0.3
-STUCK_RUN_LEARNED = 30.0  # a long run teaches no more than this many repeats
-
 SCORED, WARMING_UP, STALE, RESET, DUPLICATE, CONFLICT, OUT_OF_ORDER, NOT_FINITE = 0, 1, 2, 3, 4, 5, 6, 7
-NONE, SPIKE, DIP, LEVEL_SHIFT, PATTERN, STUCK, TREND = 0, 1, 2, 3, 4, 5, 7  # 6: missing, told elsewhere
+NONE, SPIKE, DIP, LEVEL_SHIFT, PATTERN, STUCK, TREND, VARIANCE = 0, 1, 2, 3, 4, 5, 7, 8  # 6: missing, told elsewhere
 ANOMALOUS, ONSET, PERSISTED, ENDED, NOVEL = 1, 2, 4, 8, 16
 
 
@@ -108,36 +103,6 @@ def place(head, i, time_ms, raw, stale):
         if head[i, S.LATE_COUNT] > LATE_ACCEPTED and not stale:
             return SCORED
     return OUT_OF_ORDER
-
-
-@njit(inline="always")
-def same_run(body, i, is_same, interval_s):
-    """Strength of "stuck": 0, or more than 1 once the run of equal values is improbable for this series."""
-    run, first, following = body[i, S.SAME_RUN], body[i, S.SAME_FIRST], body[i, S.SAME_NEXT]
-    if body[i, S.COUNT] <= 1:
-        first, following = np.float32(STUCK_FIRST_PRIOR), np.float32(STUCK_NEXT_PRIOR)
-    if run == 0:
-        first += np.float32(0.005) * ((1 if is_same else 0) - first)
-    elif run < STUCK_RUN_LEARNED:
-        following += np.float32(0.005) * ((1 if is_same else 0) - following)
-    elif not is_same:
-        following += np.float32(0.005) * (0 - following)
-    body[i, S.SAME_FIRST], body[i, S.SAME_NEXT] = first, following
-    if not is_same:
-        if run > 0:
-            body[i, S.SAME_RUN_MAX] = max(run, body[i, S.SAME_RUN_MAX] * np.float32(0.99))
-        body[i, S.SAME_RUN], body[i, S.STUCK] = 0, 0
-        return 0.0
-    run += 1
-    body[i, S.SAME_RUN] = run
-    if run < STUCK_RUN_MIN or run <= 2 * body[i, S.SAME_RUN_MAX] or run * interval_s < STUCK_MIN_S:
-        return 0.0
-    if body[i, S.STUCK] == 0:  # judged by the habit before this run began to teach otherwise
-        lp = -math.log10(max(first, 1e-3)) - (run - 1) * math.log10(min(max(following, 0.05), 0.9999))
-        if lp < STUCK_LP or body[i, S.COUNT] < 100 + STUCK_HISTORY * run:
-            return 0.0
-        body[i, S.STUCK] = 1
-    return 1.5
 
 
 @njit(inline="always")
@@ -242,21 +207,27 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
     elif found[7] >= 1 and body[i, S.REFRACTORY] > REFRACTORY_SAMPLES / 2:
         body[i, S.CREEPING] = 1  # a jump, already told
     leaving = found[7] if body[i, S.CREEPING] == 0 and found[7] >= 1 else 0.0
+    found[8] = variance_change(body, i, value - last, step_size + floor)
+    if found[8] < CALM_STRENGTH:
+        body[i, S.VARYING] = 0
+    varying = found[8] if body[i, S.VARYING] == 0 and found[8] >= 1 else 0.0
     stuck = same_run(body, i, value == last and count > 0, interval_s)
 
     far_out = gross(body, i, z_residual)
-    strength = max(likelihood, new, stuck, far_out, leaving)
-    found[6] = max(likelihood / ALERT_FACTOR, new, stuck, far_out, leaving)
+    strength = max(likelihood, new, stuck, far_out, leaving, varying)
+    found[6] = max(likelihood / ALERT_FACTOR, new, stuck, far_out, leaving, varying)
     for part in range(5):
         parts[part] *= count / (count + HISTORY_COUNT) / IMPROBABILITY_BAR / WEIGHT_SUM
-    parts[5], parts[6], parts[7], parts[8] = new, stuck, far_out, leaving
+    parts[5], parts[6], parts[7], parts[8], parts[9] = new, stuck, far_out, leaving, varying
     # what an incident may be built on: a state that is new to a series known for long, or far out, or stuck
     is_known = count >= KNOWN_SAMPLES or count * interval_s >= KNOWN_S
-    found[5] = max(new if is_known else 0.0, far_out, stuck, found[7])
+    found[5] = max(new if is_known else 0.0, far_out, stuck, found[7], found[8])
     if leaving > 0 and leaving >= new and leaving >= stuck:
         found[3] = TREND
     elif stuck > 0 and stuck >= likelihood and stuck >= new:
         found[3] = STUCK
+    elif varying > 0 and varying >= new and varying >= likelihood:
+        found[3] = VARIANCE
     elif new > likelihood and found[1] <= value <= found[2]:
         found[3] = PATTERN
     else:
@@ -292,7 +263,7 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
 
 
 @njit(inline="always")
-def live(body, i, strength, value, interval_s, found, persist_s):
+def live(body, i, strength, value, time_ms, interval_s, found, persist_s):
     """The anomaly's life. Returns (is_onset, is_persisted, is_ended); may turn the kind into LEVEL_SHIFT."""
     refractory = body[i, S.REFRACTORY]
     telling = found[6]
@@ -300,9 +271,12 @@ def live(body, i, strength, value, interval_s, found, persist_s):
     persisted = ended = False
     if onset:
         body[i, S.REFRACTORY], body[i, S.ONSET_STRENGTH] = REFRACTORY_SAMPLES, telling
-        body[i, S.BUDGET] += 1
+        onset = not is_habit(body, i, time_ms, telling)
+        body[i, S.BUDGET] += onset
         if found[7] >= 1:
             body[i, S.CREEPING] = 1
+        if found[8] >= 1:
+            body[i, S.VARYING] = 1
     elif refractory > 0:
         body[i, S.REFRACTORY] = refractory - 1
     if onset and body[i, S.ACTIVE] == 0:
@@ -313,11 +287,17 @@ def live(body, i, strength, value, interval_s, found, persist_s):
         body[i, S.ONSET_KIND] = found[3]
         body[i, S.ONSET_NOVELTY], body[i, S.ONSET_PEAK] = 0, 0
     if body[i, S.ACTIVE] > 0:
+        if found[8] >= 1 and body[i, S.ONSET_KIND] <= PATTERN:  # what began as a spike is a change of variance
+            body[i, S.ONSET_KIND], body[i, S.VARYING] = VARIANCE, 1
+        if body[i, S.ONSET_KIND] == VARIANCE and found[8] >= 1:
+            found[3] = VARIANCE
         outside = abs(value - body[i, S.ONSET_LEVEL]) > body[i, S.ONSET_HALF_WIDTH]
         if body[i, S.ONSET_KIND] == STUCK:
             outside = body[i, S.STUCK] > 0
         elif body[i, S.ONSET_KIND] == TREND:
             outside = found[7] >= CREEP_OVER
+        elif body[i, S.ONSET_KIND] == VARIANCE:
+            outside = found[8] >= CALM_STRENGTH
         elif body[i, S.ONSET_KIND] == PATTERN:
             outside = strength >= CALM_STRENGTH
         body[i, S.ONSET_NOVELTY] = max(body[i, S.ONSET_NOVELTY], found[5])
@@ -365,6 +345,7 @@ def bring_scalars(head, body, i, time_ms):
     prefetch(body, i, S.SLOTS + right * S.SLOT_SIZE)
     prefetch(body, i, S.WEEK + week_hour)
     prefetch(body, i, S.CREEP)
+    prefetch(body, i, S.VARIANCE)
 
 
 @njit(inline="always")
@@ -408,8 +389,9 @@ def ingest(
     strength of each detector. Returns the newest sample time.
     """
     scratch = np.empty(S.BANK_SIZE, np.float32)
-    # expected, lower, upper, kind; the value before; novelty as evidence; strength as an alert; strength of the creep
-    found = np.empty(8)
+    # expected, lower, upper, kind; the value before; novelty as evidence; strength as an alert; strength of the creep;
+    # of the change of variance
+    found = np.empty(9)
     parts = np.empty(TOLD_SIZE - TOLD_BAND)
     newest_ms = arrived_ms
     for position in range(len(mine)):
@@ -481,11 +463,11 @@ def ingest(
         if body[i, S.COUNT] <= warm_up:
             status[k] = WARMING_UP
             continue
-        onset, persisted, ended = live(body, i, strength, value, interval_s, found, persist_s)
+        onset, persisted, ended = live(body, i, strength, value, at, interval_s, found, persist_s)
         out[0, k] = strength / (1 + strength)
         for column in range(3):
             out[1 + column, k] = base + scale * found[column]
-        kind[k] = found[3] if strength >= 1 or (body[i, S.ACTIVE] > 0 and found[3] == LEVEL_SHIFT) else NONE
+        kind[k] = found[3] if strength >= 1 or (body[i, S.ACTIVE] > 0 and found[3] in (LEVEL_SHIFT, VARIANCE)) else NONE
         flags[k] = ANOMALOUS * (strength >= 1) + ONSET * onset + PERSISTED * persisted + ENDED * ended
         flags[k] += NOVEL * (found[5] >= NOVEL_STRENGTH)
         if onset or persisted:

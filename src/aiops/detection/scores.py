@@ -31,6 +31,7 @@ class Kind(IntEnum):
     STUCK = 5  # repeats one value although it never used to
     MISSING = 6  # expected samples do not arrive
     TREND = 7  # crept out of everything of the days before, too slowly to ever be a new state
+    VARIANCE = 8  # varies more, or less, than it used to, whatever its level
 
 
 DETECTORS = (
@@ -43,6 +44,7 @@ DETECTORS = (
     "stuck",  # the same value over and over
     "gross",  # beyond anything usual, while history is short
     "trend",  # beyond everything of the days before
+    "variance",  # varies from sample to sample as it never used to
 )
 """Who speaks for an alert, in the order of the strengths in `Scores.told`; the names are part of the API."""
 TOLD_STRENGTHS = 4  # before them: the value as scored, expected, lower, upper

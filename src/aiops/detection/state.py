@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 2
+FORMAT = 3
 """Raise when the meaning of any column changes: snapshots of another format are refused."""
 
 # head: float64 (n, 8)
@@ -50,10 +50,14 @@ WEEK = SLOTS + 24 * SLOT_SIZE  # 168 hours
 CREEP = WEEK + 168  # the creep: extremes of the smoothed value today, those of the days before, and how far days differ
 CREEP_DAY, CREEP_DAYS, CREEP_HIGH, CREEP_LOW = CREEP, CREEP + 1, CREEP + 2, CREEP + 3
 PAST_HIGH, PAST_LOW, PAST_EXCESS, CREEPING = CREEP + 4, CREEP + 5, CREEP + 6, CREEP + 7
+VARIANCE = WEEK + 176  # size of the steps lately and usually, how far apart they have been; a cache line
+SIZE_SHORT, SIZE_LONG, SIZE_REACH, VARYING = VARIANCE, VARIANCE + 1, VARIANCE + 2, VARIANCE + 3
 BANK_SIZE = 96
-BANK = WEEK + 176  # 4 features x BANK_SIZE, feature-major so that the distance loop vectorises
+BANK = VARIANCE + 16  # 4 features x BANK_SIZE, feature-major so that the distance loop vectorises
 BANK_USED = BANK + 4 * BANK_SIZE  # sample count at which a prototype last matched
-BODY_SIZE = BANK_USED + BANK_SIZE
+HABIT = BANK_USED + BANK_SIZE  # the latest onsets: minute of each, then strength of each
+HABIT_SIZE = 16
+BODY_SIZE = HABIT + 2 * HABIT_SIZE
 
 BYTES_PER_SERIES = 8 * HEAD_SIZE + 4 * BODY_SIZE
 
