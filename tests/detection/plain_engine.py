@@ -524,7 +524,7 @@ class Series:
         if onset:
             self.refractory, self.onset_strength = int(K.REFRACTORY_SAMPLES), telling
             onset = not self.habit.covers(self.last_time_ms, telling)
-            self.bank.budget += onset
+            self.bank.budget += 1
             self.creep.is_told = self.creep.is_told or self.creep.last >= 1
             self.variance.is_told = self.variance.is_told or self.variance.last >= 1
         elif self.refractory > 0:

@@ -1,7 +1,7 @@
 """Has this series alerted at this time of day on earlier days, and no less?
 
 A nightly job is strange beside its neighbours every night, and to nobody who knows it. The latest onsets are remembered
-with their strength; one at the time of day of two of the last eight days that is not much stronger than those is a
+with their strength; one at the time of day of three of the last eight days that is not much stronger than those is a
 habit and no alert.
 """
 
@@ -10,7 +10,7 @@ from numba import njit
 from aiops.detection import state as S
 
 DAY_MIN = 1440
-DAYS, COUNT = 8, 2
+DAYS, COUNT = 8, 3
 SLACK_MIN = 15
 STRONGER = 1.5
 CLOCK_MIN = 1 << 20  # minutes are kept modulo two years: float32 holds them exactly

@@ -272,7 +272,7 @@ def live(body, i, strength, value, time_ms, interval_s, found, persist_s):
     if onset:
         body[i, S.REFRACTORY], body[i, S.ONSET_STRENGTH] = REFRACTORY_SAMPLES, telling
         onset = not is_habit(body, i, time_ms, telling)
-        body[i, S.BUDGET] += onset
+        body[i, S.BUDGET] += 1
         if found[7] >= 1:
             body[i, S.CREEPING] = 1
         if found[8] >= 1:
