@@ -28,6 +28,15 @@ def test_variables_come_before_the_file_and_the_file_before_defaults(tmp_path: P
     assert origins["server.data_dir"] == "default"
 
 
+def test_lists_of_tables_come_from_the_file_or_as_json(tmp_path: Path) -> None:
+    path = write(tmp_path, '[[detection.rules]]\nmatch = "a"\nchange_min = 5\n[[detection.rules]]\nmatch = "b"\n')
+    rules = load(path, {}).settings.detection.rules
+    assert [(rule.match, rule.change_min) for rule in rules] == [("a", 5), ("b", None)]
+    loaded = load(path, {"AIOPS_DETECTION_RULES": '[{"match": "c", "direction": "up"}]'})
+    assert [(rule.match, rule.direction) for rule in loaded.settings.detection.rules] == [("c", "up")]
+    assert '"match": "c"' in {key: value for key, value, _, _ in loaded.rows()}["detection.rules"]
+
+
 def test_the_file_is_found_by_variable_or_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, "[server]\nport = 7\n")
     assert load(None, {"AIOPS_CONFIG": str(path)}).settings.server.port == 7
@@ -49,6 +58,13 @@ def test_the_file_is_found_by_variable_or_in_the_folder(tmp_path: Path, monkeypa
         ('[server]\napi_keys = ["short"]', "16 characters"),
         ('[store]\nurl = "nonsense"', "database URL"),
         ('[log]\nlevel = "loud"', "log.level"),
+        (
+            '[[detection.rules]]\nmatch = "m"\ndirction = "up"',
+            "detection.rules.0.dirction: unknown key; did you mean direction?",
+        ),
+        ('[[detection.rules]]\nmatch = "m"\nzebra = 1', "keys are match, direction"),
+        ('[[detection.rules]]\nmatch = "m"\ndirection = "sideways"', "detection.rules.0.direction"),
+        ("[detection.rules]\nmatch = 1", "write [[detection.rules]] above each table"),
         ('[topology]\ndepends_on = {web = "checkout"}', 'topology.depends_on.web: write a list: ["checkout"]'),
     ],
 )
@@ -64,6 +80,7 @@ def test_a_wrong_file_says_what_and_where(tmp_path: Path, text: str, said: str) 
         ("AIOPS_INGEST_SERIE_MAX", "1", "did you mean ingest.series_max?"),
         ("AIOPS_SERVER_PORT", "http", "AIOPS_SERVER_PORT: server.port"),
         ("AIOPS_TOPOLOGY_DEPENDS_ON", "web=db", "write JSON"),
+        ("AIOPS_DETECTION_RULES", "errors up", "write a JSON list of objects"),
     ],
 )
 def test_a_wrong_variable_says_what_and_where(name: str, value: str, said: str) -> None:

@@ -78,7 +78,7 @@ def score_files(factors: dict[str, float], nab: Path, kpi: Path, scorers: Path) 
     judge = load(scorers / "nab_score.py")
     nab_totals: dict[str, dict[str, list[float]]] = {}
     for name, windows in judge.load_corpus(nab).items():
-        alert = np.nan_to_num(scored_columns(read_table(nab / "data" / name), 20)["alert"])
+        alert = np.nan_to_num(scored_columns(read_table(nab / "data" / name))["alert"])
         nab_totals[name] = {}
         for profile in PROFILES:
             thresholds, totals, _, nothing = judge.sweep({name: alert}, {name: windows}, profile)
@@ -88,7 +88,7 @@ def score_files(factors: dict[str, float], nab: Path, kpi: Path, scorers: Path) 
     kpi_events: dict[str, list[float]] = {}
     for path in sorted(kpi.glob("*.parquet")):
         table = read_table(path)
-        alarm = scored_columns(table, 20)["anomalous"] > 0
+        alarm = scored_columns(table)["anomalous"] > 0
         label = table.columns["label"].to_numpy() > 0
         half, time_s = len(alarm) // 2, table.time_ms // 1000
         kpi_events[path.stem] = [float(x) for x in judge.events(alarm[half:], label[half:], time_s[half:])]

@@ -116,13 +116,13 @@ def score(
     from aiops.score import plan, score_file
 
     with _errors_told():
-        warm_up = load(config, os.environ).settings.detection.warm_up_samples
+        settings = load(config, os.environ).settings.detection
         pairs = plan(files, to)
         rows = skipped = 0
         with _progress(MofNCompleteColumn()) as progress:
             task = progress.add_task("scoring", total=len(pairs))
             for source, place in pairs:
-                table = score_file(source, place, label or (), skip_bad_rows, warm_up)
+                table = score_file(source, place, label or (), skip_bad_rows, settings)
                 rows, skipped = rows + int(table.good.sum()), skipped + int((~table.good).sum())
                 for complaint in table.complaints:
                     err.print(escape(f"skipped: {complaint}"), highlight=False, soft_wrap=True)

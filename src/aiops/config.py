@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from sqlalchemy.engine import make_url
@@ -48,6 +48,13 @@ class Ingest(Section):
     recent_samples_max: Count = Field(2_000_000, description="kept for evidence and graphs; the oldest are dropped")
 
 
+class Rule(Section):
+    match: str = Field(description='series it holds for, as in Prometheus: {__name__=~"errors.*", team="shop"}')
+    direction: Literal["up", "down", "both"] | None = Field(None, description="which deviations may alert")
+    change_min: float | None = Field(None, ge=0, description="least distance from what is expected; counters: a second")
+    change_relative_min: float | None = Field(None, ge=0, description="the same as a share of what is expected")
+
+
 class Detection(Section):
     threads: int = Field(0, ge=0, le=64, description="scoring threads; 0 = one per core, at most 8")
     warm_up_samples: Count = Field(20, description="samples of a series before its first score")
@@ -56,6 +63,7 @@ class Detection(Section):
     missing_intervals: float = Field(5, gt=0, description="silence of so many usual intervals is missing data")
     missing_min_s: Seconds = Field(30, description="shorter silences are never missing data")
     missing_forget_s: Seconds = Field(86_400, description="a series silent for longer is gone for good")
+    rules: tuple[Rule, ...] = Field((), description="which deviations of which series may alert; later rules win")
 
 
 class Incidents(Section):
@@ -138,7 +146,7 @@ def _shown(name: str, value: Any) -> str:
         return make_url(url).render_as_string(hide_password=True) if url else '""'
     if name == "server.api_keys":
         return json.dumps(["***"] * len(value))
-    return json.dumps(value, default=str)
+    return json.dumps(value, default=lambda one: one.model_dump() if isinstance(one, BaseModel) else str(one))
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
@@ -204,6 +212,11 @@ def _check_known(section: str, key: str, where: str) -> None:
 def _parsed(section: str, key: str, text: str, variable: str) -> Any:
     """A variable's text as the setting's type: lists by commas, tables as JSON, the rest left to validation."""
     annotation = _keys(section)[key].annotation
+    if _table_of(annotation):
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise SettingsError(f"{variable}: write a JSON list of objects") from None
     if get_origin(annotation) is tuple:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if get_origin(annotation) is dict:
@@ -214,12 +227,26 @@ def _parsed(section: str, key: str, text: str, variable: str) -> Any:
     return text
 
 
+def _table_of(annotation: Any) -> dict[str, Any]:
+    """The keys of one entry of a list of tables (`[[detection.rules]]`); none where it is a list of plain values."""
+    entries = get_args(annotation) if get_origin(annotation) is tuple else ()
+    is_tables = bool(entries) and isinstance(entries[0], type) and issubclass(entries[0], Section)
+    return dict(entries[0].model_fields) if is_tables else {}
+
+
 def _told(error: ValidationError, origin: Mapping[str, str]) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     name = ".".join(str(part) for part in first["loc"][:2])
     where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"]
-    if first["type"] == "tuple_type":
+    message = first["msg"].removeprefix("Value error, ")
+    section, key, *_ = (*map(str, first["loc"]), "", "")
+    known = _table_of(_keys(section)[key].annotation) if key in _keys(section) else {}
+    if first["type"] == "extra_forbidden" and known:
+        close = difflib.get_close_matches(str(first["loc"][-1]), known, 1, 0.5)
+        message = f"unknown key; did you mean {close[0]}?" if close else f"unknown key; keys are {', '.join(known)}"
+    elif first["type"] == "tuple_type" and known:
+        message = f"write [[{name}]] above each table of it"
+    elif first["type"] == "tuple_type":
         message = 'write a list: ["checkout"]' if name == "topology.depends_on" else "write a list: [...]"
     return f"{origin.get(name, 'settings')}: {where}: {message}"
 

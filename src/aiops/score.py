@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
+from aiops.config import Detection
 from aiops.detection.engine import Engine
+from aiops.detection.policy import Policy
 from aiops.detection.scores import Kind
 from aiops.errors import TableError
 from aiops.metrics.series import SampleBatch, SeriesTable
 from aiops.metrics.table_file import SampleTable, read_table, write_table
 
+DEFAULTS = Detection()
 STDIN = Path("-")
 SUFFIXES = (".csv", ".parquet")
 _KIND_NAMES = np.array([None, *(kind.name.lower() for kind in Kind if kind)], object)
@@ -52,23 +55,24 @@ def files_of(given: Path) -> list[tuple[Path, Path]]:
 
 
 def score_file(
-    source: Path, out: Path | None, labels: Sequence[str], skip_bad_rows: bool, warm_up_samples: int
+    source: Path, out: Path | None, labels: Sequence[str], skip_bad_rows: bool, settings: Detection
 ) -> SampleTable:
     """Scores one file; returns what was read. Raises TableError."""
     table = read_table(None if source == STDIN else source, labels, skip_bad_rows)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-    write_table(table, scored_columns(table, warm_up_samples), out)
+    write_table(table, scored_columns(table, settings), out)
     return table
 
 
-def scored_columns(table: SampleTable, warm_up_samples: int) -> dict[str, np.ndarray]:
+def scored_columns(table: SampleTable, settings: Detection = DEFAULTS) -> dict[str, np.ndarray]:
     """The columns of `table_file.SCORE_COLUMNS`, one entry per row of the table."""
     series = SeriesTable(max(len(table.series), 1))
     rows = np.array([series.row(labels) for labels in table.series], np.int32)[table.group]
     good = table.good
     batch = SampleBatch(rows[good], table.time_ms[good], table.values[good], np.zeros(int(good.sum()), np.bool_))
-    scores = Engine(series, warm_up_samples).ingest(batch)
+    policy = Policy(series, settings.rules)
+    scores = Engine(series, settings.warm_up_samples, policy=policy).ingest(batch)
 
     def spread(column: np.ndarray, empty: object) -> np.ndarray:
         full = np.full(len(good), empty, column.dtype)

@@ -22,6 +22,7 @@ from aiops.config import Settings
 from aiops.detection import state as S
 from aiops.detection.engine import Engine
 from aiops.detection.missing import MissingWatch
+from aiops.detection.policy import Policy
 from aiops.detection.scores import Scores, Status
 from aiops.detection.snapshot import Snapshots
 from aiops.errors import NotFoundError, OverloadError, SnapshotError
@@ -106,7 +107,8 @@ class Service:
     def _build(self) -> None:
         detection = self.settings.detection
         self.table = SeriesTable(self.settings.ingest.series_max)
-        self.engine = Engine(self.table, detection.warm_up_samples, detection.persist_s, detection.threads)
+        policy = Policy(self.table, detection.rules)
+        self.engine = Engine(self.table, detection.warm_up_samples, detection.persist_s, detection.threads, policy)
         self._decoder = RemoteWriteDecoder(self.table, self._limits)
         self._recent = RecentSamples(self.settings.ingest.recent_samples_max)
         self._missing = MissingWatch(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from aiops.config import Rule
 from aiops.detection import creep as C
 from aiops.detection import habit as H
 from aiops.detection import kernel as K
@@ -16,6 +17,7 @@ from aiops.detection import likelihood as L
 from aiops.detection import novelty as N
 from aiops.detection import stuck as T
 from aiops.detection import variance as V
+from aiops.detection.policy_kernel import JUST_BELOW
 from aiops.detection.scores import Kind, Status
 from aiops.detection.state import BANK_SIZE
 
@@ -180,6 +182,8 @@ class Answer:
     ended: bool = False
     novel: bool = False
     told: tuple[float, ...] = ()
+    strength: float = math.nan
+    hint: bool = False
 
 
 @dataclass
@@ -298,6 +302,10 @@ class Series:
     refractory: int = 0
     onset_strength: float = 0.0
     anomaly: Anomaly | None = None
+    rule: Rule | None = None
+    low_bar: float = 0.0
+    low_refractory: int = 0
+    low_strength: float = 0.0
 
     def ingest(self, time_ms: int, raw: float, stale: bool, persist_s: float, warm_up: int) -> Answer:
         status = self._place(time_ms, raw, stale)
@@ -330,6 +338,9 @@ class Series:
             self.quantum = change
         if self.count <= warm_up:
             return Answer(Status.WARMING_UP)
+        if self.rule and kind not in (Kind.STUCK, Kind.VARIANCE) and not self._counts(self.rule, value, band[0], kind):
+            strength, telling, evidence = min(strength, JUST_BELOW), 0.0, 0.0
+        hint = self._is_hint(telling) and telling < 1
         at_onset = self.anomaly
         onset, persisted, ended, kind = self._live(strength, telling, value, band, kind, evidence, persist_s)
         expected, lower, upper = (base + scale * x for x in band)
@@ -349,8 +360,30 @@ class Series:
             persisted,
             ended,
             evidence >= K.NOVEL_STRENGTH,
-            (value, *told, *parts) if onset or persisted else (),
+            (value, *told, *parts) if onset or persisted or hint else (),
+            telling,
+            hint,
         )
+
+    def _counts(self, rule: Rule, value: float, expected: float, kind: int) -> bool:
+        change = value - expected
+        if kind == Kind.TREND:
+            mean = self.bank.fast
+            expected = self.creep.past_high if mean > self.creep.past_high else self.creep.past_low
+            change = mean - expected
+        if (rule.direction == "up" and change < 0) or (rule.direction == "down" and change > 0):
+            return False
+        return abs(change) >= (rule.change_min or 0) and abs(change) >= (rule.change_relative_min or 0) * abs(expected)
+
+    def _is_hint(self, telling: float) -> bool:
+        if not self.low_bar:
+            return False
+        is_free = self.low_refractory <= 0 or telling > K.BREAK_THROUGH * self.low_strength
+        if telling >= self.low_bar and is_free:
+            self.low_refractory, self.low_strength = int(K.REFRACTORY_SAMPLES), telling
+            return True
+        self.low_refractory = max(self.low_refractory - 1, 0)
+        return False
 
     def _place(self, time_ms: int, raw: float, stale: bool) -> int:
         fresh = Status.STALE if stale else Status.SCORED

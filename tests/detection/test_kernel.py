@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from aiops.config import Rule
 from aiops.detection import kernel
+from aiops.detection import policy as P
 from aiops.detection import state as S
 from aiops.detection.engine import Engine
 from aiops.detection.scores import Scores
@@ -18,6 +20,7 @@ from tests.detection.plain_engine import Answer, Series
 Floats = NDArray[np.float64]
 START_MS = 1_767_571_200_000
 PERSIST_S, WARM_UP = 600.0, 20
+NO_POLICY = np.zeros((0, P.POLICY_SIZE), np.float32)
 
 
 def season(rng: np.random.Generator, n: int) -> Floats:
@@ -53,15 +56,20 @@ COURSES: dict[str, Callable[[np.random.Generator, int], Floats]] = {
 
 
 def run_kernel(
-    times: NDArray[np.int64], values: Floats, stale: NDArray[np.bool_], is_counter: bool
+    times: NDArray[np.int64],
+    values: Floats,
+    stale: NDArray[np.bool_],
+    is_counter: bool,
+    policy: NDArray[np.float32] = NO_POLICY,
 ) -> tuple[Floats, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], Floats]:
     """The kernel on one series with a float64 memory: out, status, kind, flags, told."""
     n = len(values)
     told = np.full((n, kernel.TOLD_SIZE), np.nan)
-    out, status, kind, flags = np.empty((4, n)), np.empty(n, np.uint8), np.empty(n, np.uint8), np.empty(n, np.uint8)
+    out, status, kind, flags = np.empty((5, n)), np.empty(n, np.uint8), np.empty(n, np.uint8), np.empty(n, np.uint8)
     kernel.ingest(
         np.arange(n), np.zeros(n, np.int32), times, values, stale, 0, np.array([is_counter]),
-        np.zeros((1, S.HEAD_SIZE)), np.zeros((1, S.BODY_SIZE)), PERSIST_S, WARM_UP, out, status, kind, flags, told,
+        np.zeros((1, S.HEAD_SIZE)), np.zeros((1, S.BODY_SIZE)), policy.copy(), PERSIST_S, WARM_UP, out, status, kind,
+        flags, told,
     )  # fmt: skip
     return out, status, kind, flags, told
 
@@ -76,11 +84,11 @@ def assert_same(
 ) -> None:
     for k, answer in enumerate(answers):
         assert answer.status == status[k], k
-        said = (answer.score, answer.expected, answer.lower, answer.upper)
+        said = (answer.score, answer.expected, answer.lower, answer.upper, answer.strength)
         for mine, theirs in zip(said, out[:, k], strict=True):
             assert math.isclose(mine, theirs, rel_tol=1e-6, abs_tol=1e-9) or (mine != mine and theirs != theirs), k
-        said_flags = (answer.anomalous, answer.onset, answer.persisted, answer.ended, answer.novel)
-        bits = (kernel.ANOMALOUS, kernel.ONSET, kernel.PERSISTED, kernel.ENDED, kernel.NOVEL)
+        said_flags = (answer.anomalous, answer.onset, answer.persisted, answer.ended, answer.novel, answer.hint)
+        bits = (kernel.ANOMALOUS, kernel.ONSET, kernel.PERSISTED, kernel.ENDED, kernel.NOVEL, kernel.HINT)
         assert said_flags == tuple(bool(flags[k] & bit) for bit in bits), k
         assert answer.kind == kind[k], k
         assert np.isnan(told[k]).all() != bool(answer.told), k
@@ -98,6 +106,33 @@ def test_kernel_equals_its_plain_twin(course: str) -> None:
     samples = zip(times.tolist(), values.tolist(), strict=True)
     answers = [twin.ingest(time_ms, value, False, PERSIST_S, WARM_UP) for time_ms, value in samples]
     assert_same(answers, *run_kernel(times, values, np.zeros(n, np.bool_), False))
+
+
+@pytest.mark.parametrize("course", ["season", "faults", "random walk", "low counts", "leak"])
+@pytest.mark.parametrize(
+    ("rule", "low_bar"),
+    [
+        (Rule(match="m"), 0.5),
+        (Rule(match="m", direction="up"), 0.0),
+        (Rule(match="m", direction="down", change_min=3), 0.5),
+        (Rule(match="m", change_relative_min=0.5), 0.7),
+    ],
+    ids=str,
+)
+def test_kernel_equals_its_twin_under_rules(course: str, rule: Rule, low_bar: float) -> None:
+    values = COURSES[course](np.random.default_rng(7), 2500)
+    times = START_MS + 300_000 * np.arange(len(values))
+    table = SeriesTable(1)
+    table.row((("__name__", "m"),))
+    policy = P.Policy(table, [rule])
+    policy.learn_series()
+    policy.rows[:, P.LOW_BAR] = low_bar
+    twin = Series(rule=rule, low_bar=float(np.float32(low_bar)))
+    samples = zip(times.tolist(), values.tolist(), strict=True)
+    answers = [twin.ingest(time_ms, value, False, PERSIST_S, WARM_UP) for time_ms, value in samples]
+    assert_same(answers, *run_kernel(times, values, np.zeros(len(values), np.bool_), False, policy.rows))
+    if not low_bar or (course == "faults" and low_bar == 0.5):
+        assert any(answer.hint for answer in answers) == (low_bar > 0)
 
 
 def test_kernel_equals_its_twin_on_counters_gaps_duplicates_and_late_samples() -> None:

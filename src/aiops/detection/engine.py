@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiops.detection import kernel
+from aiops.detection.policy import Policy
 from aiops.detection.scores import Scores
 from aiops.detection.state import BYTES_PER_SERIES, State
 from aiops.metrics.series import SampleBatch, SeriesTable
@@ -22,18 +23,24 @@ class Engine:
     """Streaming detectors for every series of `table`; not thread-safe: one caller at a time.
 
     `threads` work on a batch side by side, each on its own series, so results do not depend on their number (0: one
-    per core, at most THREADS_MAX). `warm_up_samples`: samples of a series before its first score. `persist_s`: how
-    long an anomaly lasts before it is reported as persistent. `newest_ms`: newest sample time of the whole stream, the
-    clock of everything downstream.
+    per core, at most THREADS_MAX). `policy`: which deviations count. `warm_up_samples`: samples of a series before its
+    first score. `persist_s`: how long an anomaly lasts before it is reported as persistent. `newest_ms`: newest sample
+    time of the whole stream, the clock of everything downstream.
     """
 
     def __init__(
-        self, table: SeriesTable, warm_up_samples: int = 20, persist_s: float = 600.0, threads: int = 1
+        self,
+        table: SeriesTable,
+        warm_up_samples: int = 20,
+        persist_s: float = 600.0,
+        threads: int = 1,
+        policy: Policy | None = None,
     ) -> None:
         self.table = table
         self.warm_up_samples = warm_up_samples
         self.persist_s = persist_s
         self.state = State.allocate(table.series_max)
+        self.policy = policy or Policy(table)
         self.newest_ms = 0
         self.threads = threads or min(os.cpu_count() or 1, THREADS_MAX)
         self._pool = ThreadPoolExecutor(self.threads, "engine") if self.threads > 1 else None
@@ -50,12 +57,13 @@ class Engine:
     def ingest(self, batch: SampleBatch) -> Scores:
         """Scores the samples in the order given and learns from them; rows must be rows of `table`."""
         n = len(batch)
-        out = np.empty((4, n))
+        out = np.empty((5, n))
         told = np.empty((n, kernel.TOLD_SIZE))  # written at onsets only: the rest costs no memory
         status, kind, flags = np.empty(n, np.uint8), np.empty(n, np.uint8), np.empty(n, np.uint8)
         rows, arrived_ms = _column(batch.rows, np.int32), self.newest_ms
         time_ms, values = _column(batch.time_ms, np.int64), _column(batch.values, np.float64)
         stale = _column(batch.stale, np.bool_)
+        self.policy.learn_series()
 
         def score(mine: NDArray[np.int64]) -> int:
             return int(
@@ -69,6 +77,7 @@ class Engine:
                     self.table.is_counter,
                     self.state.head,
                     self.state.body,
+                    self.policy.rows,
                     float(self.persist_s),
                     int(self.warm_up_samples),
                     out,
@@ -95,8 +104,10 @@ class Engine:
             novel=(flags & kernel.NOVEL) != 0,
             alert=np.where(is_onset, out[0], 0.0).astype(np.float32),
             kind=kind,
+            strength=out[4].astype(np.float32),
             status=status,
             onsets=np.flatnonzero(is_onset),
+            hints=np.flatnonzero(flags & kernel.HINT),
             persisted=np.flatnonzero(flags & kernel.PERSISTED),
             endings=np.flatnonzero(flags & kernel.ENDED),
             told=told,

@@ -19,6 +19,7 @@ from aiops.detection.creep import creep
 from aiops.detection.habit import is_habit
 from aiops.detection.likelihood import deviation_at, improbability, tail_column
 from aiops.detection.novelty import least_scale, novelty
+from aiops.detection.policy_kernel import JUST_BELOW, counts, is_hint
 from aiops.detection.prefetch import prefetch
 from aiops.detection.stuck import same_run
 from aiops.detection.variance import variance_change
@@ -83,7 +84,7 @@ GROSS_SAME_RUN_MAX = 10.0  # only series that change all the time have a usual d
 
 SCORED, WARMING_UP, STALE, RESET, DUPLICATE, CONFLICT, OUT_OF_ORDER, NOT_FINITE = 0, 1, 2, 3, 4, 5, 6, 7
 NONE, SPIKE, DIP, LEVEL_SHIFT, PATTERN, STUCK, TREND, VARIANCE = 0, 1, 2, 3, 4, 5, 7, 8  # 6: missing, told elsewhere
-ANOMALOUS, ONSET, PERSISTED, ENDED, NOVEL = 1, 2, 4, 8, 16
+ANOMALOUS, ONSET, PERSISTED, ENDED, NOVEL, HINT = 1, 2, 4, 8, 16, 32
 
 
 @njit(inline="always")
@@ -360,33 +361,20 @@ def bring_prototypes(body, i):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def ingest(
-    mine,
-    rows,
-    time_ms,
-    values,
-    stale,
-    arrived_ms,
-    is_counter,
-    head,
-    body,
-    persist_s,
-    warm_up,
-    out,
-    status,
-    kind,
-    flags,
-    told,
-):
+    mine, rows, time_ms, values, stale, arrived_ms, is_counter, head, body, policy, persist_s, warm_up,
+    out, status, kind, flags, told,
+):  # fmt: skip
     """Scores samples in arrival order: those at the positions `mine` of the batch, ascending. Calls on different
     series may run side by side.
 
     mine int64 (m,); rows int32 (n,), time_ms int64 (n,), values float64 (n,), stale bool (n,): the batch; arrived_ms:
-    newest sample time of the stream before it. is_counter bool (n_series,); head, body: `State`. persist_s: how long
-    an anomaly lasts before it is called persistent; warm_up: samples before the first score.
-    Writes out float64 (4, n) = score, expected, lower, upper (NaN = not known); status, kind uint8 (n,);
-    flags uint8 (n,) = ANOMALOUS | ONSET | PERSISTED | ENDED. told float64 (n, TOLD_SIZE): at ONSET and PERSISTED only,
-    the value as scored (of a counter: its rate), expected, lower, upper (PERSISTED: those of the onset), and the
-    strength of each detector. Returns the newest sample time.
+    newest sample time of the stream before it. is_counter bool (n_series,); head, body: `State`; policy: `Policy.rows`,
+    perhaps without any. persist_s: how long an anomaly lasts before it is called persistent; warm_up: samples before
+    the first score.
+    Writes out float64 (5, n) = score, expected, lower, upper, strength as an alert (NaN = not known); status, kind
+    uint8 (n,); flags uint8 (n,) = ANOMALOUS | ONSET | PERSISTED | ENDED | NOVEL | HINT. told float64 (n, TOLD_SIZE): at
+    ONSET, PERSISTED and HINT only, the value as scored (of a counter: its rate), expected, lower, upper (PERSISTED:
+    those of the onset), and the strength of each detector. Returns the newest sample time.
     """
     scratch = np.empty(S.BANK_SIZE, np.float32)
     # expected, lower, upper, kind; the value before; novelty as evidence; strength as an alert; strength of the creep;
@@ -402,7 +390,7 @@ def ingest(
             bring_scalars(head, body, rows[ahead], time_ms[ahead])
         if position + AHEAD_PROTOTYPES < len(mine):
             bring_prototypes(body, rows[mine[position + AHEAD_PROTOTYPES]])
-        out[0, k] = out[1, k] = out[2, k] = out[3, k] = np.nan
+        out[0, k] = out[1, k] = out[2, k] = out[3, k] = out[4, k] = np.nan
         kind[k], flags[k] = NONE, 0
         raw, at = values[k], time_ms[k]
         verdict = place(head, i, at, raw, stale[k])
@@ -463,13 +451,20 @@ def ingest(
         if body[i, S.COUNT] <= warm_up:
             status[k] = WARMING_UP
             continue
+        hint = False
+        if len(policy) > 0:
+            has_size = found[3] != STUCK and found[3] != VARIANCE
+            if has_size and not counts(policy, body, i, value, found[0], found[3] == TREND):
+                strength = min(strength, JUST_BELOW)
+                found[5] = found[6] = 0.0
+            hint = is_hint(policy, i, found[6], REFRACTORY_SAMPLES, BREAK_THROUGH) and found[6] < 1
         onset, persisted, ended = live(body, i, strength, value, at, interval_s, found, persist_s)
-        out[0, k] = strength / (1 + strength)
+        out[0, k], out[4, k] = strength / (1 + strength), found[6]
         for column in range(3):
             out[1 + column, k] = base + scale * found[column]
         kind[k] = found[3] if strength >= 1 or (body[i, S.ACTIVE] > 0 and found[3] in (LEVEL_SHIFT, VARIANCE)) else NONE
         flags[k] = ANOMALOUS * (strength >= 1) + ONSET * onset + PERSISTED * persisted + ENDED * ended
-        flags[k] += NOVEL * (found[5] >= NOVEL_STRENGTH)
-        if onset or persisted:
-            tell(body, i, value, onset, found, parts, told, k)
+        flags[k] += NOVEL * (found[5] >= NOVEL_STRENGTH) + HINT * hint
+        if onset or persisted or hint:
+            tell(body, i, value, onset or not persisted, found, parts, told, k)
     return newest_ms
