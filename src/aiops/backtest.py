@@ -19,7 +19,7 @@ from aiops.config import Settings
 from aiops.errors import InputError, TableError
 from aiops.incidents.incident import Incident
 from aiops.metrics.series import Labels, SampleBatch, canonical, display
-from aiops.metrics.table_file import SampleTable
+from aiops.metrics.table_file import SampleTable, order_of_time
 from aiops.metrics.timestamp import iso, timestamp_ms
 from aiops.service import Service
 from aiops.store.database import open_database
@@ -109,7 +109,7 @@ def of_tables(tables: Sequence[SampleTable]) -> Iterator[History]:
         parts.append((table.group[good] + len(labels), table.time_ms[good], table.values[good]))
         labels += table.series
     series, time_ms, values = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    order = np.argsort(time_ms, kind="stable")
+    order = order_of_time(time_ms)
     yield History(labels, series[order], time_ms[order], values[order])
 
 
@@ -139,7 +139,7 @@ def _history(result: Sequence[Mapping[str, Any]]) -> History:
     series = np.repeat(np.arange(len(labels)), sizes)
     time_ms = np.array([round(float(time_s) * 1000) for time_s, _ in pairs], np.int64)
     values = np.array([float(value) for _, value in pairs], np.float64)
-    order = np.argsort(time_ms, kind="stable")
+    order = order_of_time(time_ms)
     return History(labels, series[order], time_ms[order], values[order])
 
 

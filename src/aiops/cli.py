@@ -39,6 +39,9 @@ def _console(stderr: bool) -> Console:
 
 out, err = _console(stderr=False), _console(stderr=True)
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings file, else AIOPS_CONFIG, ./aiops.toml")]
+LabelOption = Annotated[list[str] | None, typer.Option(help="column that tells series apart; may be repeated")]
+TimeColumnOption = Annotated[str, typer.Option(help="column of times, where it is not called timestamp")]
+ValueColumnOption = Annotated[str, typer.Option(help="column of values, where it is not called value")]
 
 
 @app.callback(invoke_without_command=True)
@@ -105,31 +108,36 @@ def config(config: ConfigOption = None) -> None:
 def score(
     files: Annotated[list[Path], typer.Argument(help="CSV, Parquet, or folders of them; - is CSV from standard input")],
     to: Annotated[Path | None, typer.Option("--out", help="file, or folder for several; - is standard output")] = None,
-    label: Annotated[list[str] | None, typer.Option(help="column that tells series apart; may be repeated")] = None,
+    label: LabelOption = None,
+    time_column: TimeColumnOption = "",
+    value_column: ValueColumnOption = "",
     skip_bad_rows: Annotated[bool, typer.Option(help="score the rest; bad rows keep empty scores")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Score files of samples: timestamp, value, and a series column or label columns.
+    """Score files of samples: timestamp, value, and a series column or label columns; rows in any order.
 
     Adds score, expected, lower, upper, anomalous, alert and kind to every row; other columns pass through.
     """
-    from aiops.score import plan, score_file
+    from aiops.metrics.table_file import read_table
+    from aiops.score import STDIN, Tally, plan, score_file
 
     with _errors_told():
         settings = load(config, os.environ).settings.detection
         pairs = plan(files, to)
-        rows = skipped = 0
+        tally = Tally(settings.warm_up_samples)
         with _progress(MofNCompleteColumn()) as progress:
             task = progress.add_task("scoring", total=len(pairs))
             for source, place in pairs:
-                table = score_file(source, place, label or (), skip_bad_rows, settings)
-                rows, skipped = rows + int(table.good.sum()), skipped + int((~table.good).sum())
+                given = None if source == STDIN else source
+                table = read_table(given, label or (), skip_bad_rows, time_column, value_column)
+                tally += score_file(table, place, settings)
                 for complaint in table.complaints:
                     err.print(escape(f"skipped: {complaint}"), highlight=False, soft_wrap=True)
                 progress.advance(task)
-        if pairs[0][1] is not None:
-            left_out = f", {skipped} skipped" if skipped else ""
-            err.print(f"{rows} rows of {len(pairs)} file{'s' * (len(pairs) > 1)} scored{left_out}", highlight=False)
+        for sentence in tally.sentences():
+            err.print(escape(sentence), highlight=False, soft_wrap=True)
+        if tally.is_poor:
+            err.print(f"[bold yellow]warning:[/] {escape(tally.advice())}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -140,7 +148,9 @@ def backtest(
     days: Annotated[float, typer.Option(min=0.001, max=400, help="how many days of it")] = 30,
     known: Annotated[Path | None, typer.Option(help="CSV of incidents that really were: start, end, name")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="write everything to this file")] = None,
-    label: Annotated[list[str] | None, typer.Option(help="column that tells series apart; may be repeated")] = None,
+    label: LabelOption = None,
+    time_column: TimeColumnOption = "",
+    value_column: ValueColumnOption = "",
     config: ConfigOption = None,
 ) -> None:
     """Replay a history through the service and show what would have alerted, before trusting it."""
@@ -155,7 +165,8 @@ def backtest(
             now_s = time.time()
             histories = replayed.of_prometheus(prometheus, match, now_s - days * 86_400, now_s)
         elif files:
-            tables = [read_table(file, label or ()) for given in files for file, _ in files_of(given)]
+            found = [file for given in files for file, _ in files_of(given)]
+            tables = [read_table(file, label or (), False, time_column, value_column) for file in found]
             histories = replayed.of_tables(tables)
         else:
             raise InputError("say what to replay: files, or --prometheus URL")

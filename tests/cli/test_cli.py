@@ -1,5 +1,6 @@
 """The command line: files in and out, exit codes, sentences instead of tracebacks."""
 
+import gzip
 import io
 import json
 import os
@@ -108,7 +109,8 @@ def test_a_bad_row_stops_with_its_place_or_is_skipped_on_request(tmp_path: Path)
     done = run("score", str(source), "--out", str(tmp_path / "o.csv"), "--skip-bad-rows")
     assert done.returncode == 0
     assert "noon" in done.stderr
-    assert "50 rows of 1 file scored, 1 skipped" in done.stderr
+    assert "30 of 51 rows have a score; 1 series\n" in done.stderr
+    assert "no score: 20 warming up (the first 20 samples of a series), 1 skipped\n" in done.stderr
     lines = (tmp_path / "o.csv").read_text().splitlines()
     assert lines[50] == "noon,3,,,,,0,,"
     assert not lines[51].startswith("3600,4,,")
@@ -124,6 +126,7 @@ def test_a_bad_row_stops_with_its_place_or_is_skipped_on_request(tmp_path: Path)
         (["a.csv", "--out", "a.csv"], "overwritten"),
         (["nope[red].csv", "--out", "x.csv"], "nope[red].csv: no such file"),
         (["a.csv", "b.csv", "--out", "scored.csv"], "names a file, but several"),
+        (["scored.csv", "--out", "x.csv"], "scored.csv: its own column score would be overwritten"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_and_exit_code_two(
@@ -131,10 +134,81 @@ def test_what_is_wrong_is_one_sentence_and_exit_code_two(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_csv(tmp_path, "a.csv")
+    write_csv(tmp_path, "scored.csv", metric(30).append_column("score", [[1] * 30]))
     done = run("score", *arguments)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("order", ["newest first", "shuffled"])
+def test_the_order_of_rows_does_not_matter(tmp_path: Path, order: str) -> None:
+    one = metric(400)
+    rows = np.arange(400)[::-1] if order == "newest first" else np.random.default_rng(5).permutation(400)
+    run("score", str(write_csv(tmp_path, "a.csv", one)), "--out", str(tmp_path / "in_order.csv"))
+    done = run("score", str(write_csv(tmp_path, "a.csv", one.take(rows))), "--out", str(tmp_path / "other.csv"))
+    assert "380 of 400 rows have a score" in done.stderr
+    assert pa.csv.read_csv(tmp_path / "other.csv").equals(pa.csv.read_csv(tmp_path / "in_order.csv").take(rows))
+
+
+def test_the_summary_says_which_rows_have_no_score_and_why(tmp_path: Path) -> None:
+    lines = [f"{60 * k},{k % 7},{host}" for k in range(1, 61) for host in "ab"]
+    lines += ["1800,2,a", "1860,999,a", "3700,NaN,b"]
+    source = tmp_path / "m.csv"
+    source.write_text("timestamp,value,host\n" + "\n".join(lines) + "\n")
+    done = run("score", str(source), "--out", str(tmp_path / "o.csv"))
+    assert "80 of 123 rows have a score; 2 series told apart by host\n" in done.stderr
+    for said in ("40 warming up", "1 without a finite value", "1 repeated (same time", "1 conflicting"):
+        assert said in done.stderr
+    assert "warning" not in done.stderr
+    twice = run("score", str(source), str(write_csv(tmp_path)), "--out", str(tmp_path / "scored"))
+    assert "460 of 523 rows of 2 files have a score; 3 series told apart by host\n" in twice.stderr
+
+
+def test_few_scores_are_a_warning(tmp_path: Path) -> None:
+    source = tmp_path / "m.csv"
+    source.write_text("timestamp,value,tag\n" + "".join(f"{60 * k},{k % 7},t{k % 30}\n" for k in range(300)))
+    done = run("score", str(source), "--out", str(tmp_path / "o.csv"))
+    assert done.returncode == 0
+    assert "0 of 300 rows have a score; 30 series told apart by tag" in done.stderr
+    assert "warning: few rows have a score: 10.0 rows a series; if tag should not" in done.stderr
+
+
+def test_free_text_passes_through_and_is_named(tmp_path: Path) -> None:
+    source = tmp_path / "m.csv"
+    source.write_text("timestamp,value,note\n" + "".join(f"{60 * k},{k % 7},order {k}\n" for k in range(300)))
+    done = run("score", str(source), "--out", str(tmp_path / "o.csv"))
+    assert "280 of 300 rows have a score; 1 series\n" in done.stderr
+    assert "note: free text" in done.stderr
+    assert (tmp_path / "o.csv").read_text().splitlines()[300].endswith(",order 299")
+
+
+def test_packed_files_stay_packed_and_delimiters_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "m.csv.gz").write_bytes(gzip.compress(b"timestamp;value\n1;2\n2;3\n"))
+    assert run("score", str(folder), "--out", str(tmp_path / "out")).returncode == 0
+    lines = gzip.decompress((tmp_path / "out" / "m.csv.gz").read_bytes()).decode().splitlines()
+    assert lines == [HEADER.replace(",", ";"), "1;2;;;;;0;0;", "2;3;;;;;0;0;"]
+
+
+def test_parquet_through_a_pipe_is_scored(tmp_path: Path) -> None:
+    pq.write_table(metric(), tmp_path / "m.parquet")
+    done = subprocess.run(
+        [sys.executable, "-m", "aiops", "score", "-"],
+        input=(tmp_path / "m.parquet").read_bytes(), capture_output=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert pa.csv.read_csv(io.BytesIO(done.stdout)).num_rows == 400
+
+
+def test_other_column_names_are_given_as_options(tmp_path: Path) -> None:
+    source = write_csv(tmp_path, table=metric().rename_columns(["when", "load"]))
+    assert "--time-column" in run("score", str(source), "--out", str(tmp_path / "o.csv")).stderr
+    options = ("--time-column", "when", "--value-column", "load")
+    done = run("score", str(source), "--out", str(tmp_path / "o.csv"), *options)
+    assert done.returncode == 0
+    assert (tmp_path / "o.csv").read_text().splitlines()[0] == HEADER
+    assert "400 samples" in run("backtest", str(source), *options).stdout
 
 
 def test_config_shows_values_and_where_they_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,16 @@
 """CSV and Parquet files of samples in, the same with scores out.
 
-Needed are the columns `timestamp` and `value`. A `series` column, or text columns (or the columns named as labels),
-say which series a row belongs to; without them the file is one series named after the file. Every other column passes
-through, and the timestamps come out as they went in.
+Needed are the columns `timestamp` and `value`, or others named as such. Other columns may say which series a row
+belongs to (`table_series`); without them the file is one series named after the file. Every other column passes
+through, every row comes out where it went in, and the timestamps come out as they were. CSV may be packed by gzip, and
+its columns may be separated by semicolons or tabs instead of commas.
 """
 
 import csv
+import gzip
 import io
 import sys
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +24,14 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from aiops.errors import InputError, TableError
-from aiops.metrics.json_lines import labels_of
-from aiops.metrics.series import Labels, canonical
+from aiops.metrics.series import Labels
+from aiops.metrics.table_series import series_of
 from aiops.metrics.timestamp import epoch_ms, timestamp_ms
 
 SCORE_COLUMNS = ("score", "expected", "lower", "upper", "anomalous", "alert", "kind")
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+DELIMITERS = (",", ";", "\t")
+SKIP_HINT = "; --skip-bad-rows scores the rest"
 _MISSING = ("", "nan", "null", "none", "na")
 
 
@@ -35,111 +41,210 @@ class SampleTable:
 
     name: str
     columns: pa.Table
+    time_column: str
+    value_column: str
     time_ms: NDArray[np.int64]
     values: NDArray[np.float64]
     group: NDArray[np.int64]  # index into `series`
     series: Sequence[Labels]
     good: NDArray[np.bool_]  # False: a bad row, skipped on request
-    complaints: Sequence[str] = field(default=())  # one sentence per skipped row
+    complaints: Sequence[str] = field(default=())  # one sentence per bad cell or row, in the order of rows
+    told_by: Sequence[str] = field(default=())  # columns that tell series apart
+    free_text: Sequence[str] = field(default=())  # columns of text that do not
+    delimiter: str = ","
 
 
-def read_table(source: Path | None, labels: Sequence[str] = (), skip_bad_rows: bool = False) -> SampleTable:
-    """Reads `*.csv` or `*.parquet`; None reads CSV from standard input. `labels`: columns that tell series apart, in
-    place of guessing. Raises TableError naming file, row and column; bad rows are skipped only if asked for."""
+def order_of_time(time_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Indices that sort samples by time; those of one time stay in their order."""
+    return np.argsort(time_ms, kind="stable")
+
+
+def read_table(
+    source: Path | None,
+    labels: Sequence[str] = (),
+    skip_bad_rows: bool = False,
+    time_column: str = "",
+    value_column: str = "",
+) -> SampleTable:
+    """Reads CSV (perhaps gzip) or Parquet; None reads standard input. `labels`: columns that tell series apart, in
+    place of guessing; `time_column`, `value_column`: in place of `timestamp` and `value`. Raises TableError naming
+    file, row and column; bad rows are skipped only if asked for."""
     name = str(source) if source else "standard input"
-    complaints: list[str] = []
+    bad = _BadRows(name, skip_bad_rows)
+    delimiter = ","
     try:
         if source and source.suffix == ".parquet":
-            table, lines = pa.parquet.read_table(source), None
+            table = pa.parquet.read_table(source)
         else:
-            data = source.read_bytes() if source else sys.stdin.buffer.read()
-            table, lines = _read_csv(name, data, complaints, skip_bad_rows)
+            data = _unpacked(source.read_bytes() if source else sys.stdin.buffer.read())
+            if data.startswith(b"PAR1"):
+                table = pa.parquet.read_table(pa.BufferReader(data))
+            else:
+                table, delimiter = _read_csv(name, data, bad)
     except FileNotFoundError:
         raise TableError(f"{name}: no such file") from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, EOFError, zlib.error, csv.Error) as error:
         raise TableError(f"{name} cannot be read: {error}") from None
-    reader = _Rows(name, lines, skip_bad_rows, complaints)
-    time_column, value_column = _find(name, table, "timestamp"), _find(name, table, "value")
-    time_ms, time_good = reader.times(table[time_column], time_column)
-    values, value_good = reader.values(table[value_column], value_column)
-    stem = source.name.removesuffix(source.suffix) if source else "stdin"
-    group, series = _series(name, table, labels, (time_column, value_column), stem)
-    return SampleTable(name, table, time_ms, values, group, series, time_good & value_good, complaints)
+    repeated = {column for column in table.column_names if table.column_names.count(column) > 1}
+    if repeated:
+        raise TableError(f"{name}: more than one column {min(repeated)!r}")
+    time_column = _find(name, table, time_column, "timestamp", "--time-column")
+    value_column = _find(name, table, value_column, "value", "--value-column")
+    reader = _Rows(name, bad, table.num_rows)
+    time_ms = reader.times(table[time_column], time_column)
+    values = reader.values(table[value_column], value_column)
+    rest = [column for column in table.column_names if column not in (time_column, value_column, *SCORE_COLUMNS)]
+    series = series_of(name, table, labels, rest, time_ms, _stem(source))
+    return SampleTable(
+        name,
+        table,
+        time_column,
+        value_column,
+        time_ms,
+        values,
+        series.group,
+        series.labels,
+        reader.good,
+        bad.complaints,
+        series.told_by,
+        series.free_text,
+        delimiter,
+    )
 
 
 def write_table(table: SampleTable, scored: Mapping[str, NDArray[Any]], out: Path | None) -> None:
     """Writes original and scored columns; `scored` holds SCORE_COLUMNS, floats NaN where not known. The format is
-    told by the name of `out`; None writes CSV to standard output."""
-    names = table.columns.column_names
-    time_column, value_column = _find(table.name, table.columns, "timestamp"), _find(table.name, table.columns, "value")
-    columns: dict[str, Any] = {"timestamp": table.columns[time_column], "value": table.columns[value_column]}
+    told by the name of `out`; None writes CSV to standard output. Raises TableError where the file has a column of the
+    name of one that is added."""
+    passed = [key for key in table.columns.column_names if key not in (table.time_column, table.value_column)]
+    columns: dict[str, Any] = {
+        "timestamp": table.columns[table.time_column],
+        "value": table.columns[table.value_column],
+    }
     for key in SCORE_COLUMNS:
         values = scored[key]
         is_known = ~np.isnan(values) if values.dtype.kind == "f" else np.ones(len(values), np.bool_)
         columns[key] = pa.array(values, mask=~(is_known & (table.good | (values.dtype.kind != "f"))))
-    columns |= {key: table.columns[key] for key in names if key not in (*columns, time_column, value_column)}
-    result = pa.table(columns)
+    if taken := [key for key in passed if key in columns]:
+        raise TableError(
+            f"{table.name}: its own column{'s' * (len(taken) > 1)} {', '.join(taken)} would be overwritten by scores; "
+            "rename first, or score the file as it was before it was scored"
+        )
+    result = pa.table(columns | {key: table.columns[key] for key in passed})
     if out and out.suffix == ".parquet":
         pa.parquet.write_table(result, out)
         return
-    target = out or sys.stdout.buffer
     try:
-        pa.csv.write_csv(result, target, pa.csv.WriteOptions(quoting_style="none", quoting_header="none"))
-    except pa.ArrowInvalid:  # some text holds a comma, a quote or a line break
-        pa.csv.write_csv(result, target, pa.csv.WriteOptions(quoting_style="needed", quoting_header="needed"))
+        _write_csv(result, out, table.delimiter, "none")
+    except pa.ArrowInvalid:  # some text holds a delimiter, a quote or a line break
+        _write_csv(result, out, table.delimiter, "needed")
 
 
-def _read_csv(
-    name: str, data: bytes, complaints: list[str], skip_bad_rows: bool
-) -> tuple[pa.Table, NDArray[np.int64] | None]:
-    """All columns as text, and the line number of each row where some were skipped."""
-    first = data.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0]
-    header = next(csv.reader([first.decode("utf-8", "replace").strip("\r")]), [])
-    broken: list[int] = []
+def _write_csv(table: pa.Table, out: Path | None, delimiter: str, quoting: str) -> None:
+    options = pa.csv.WriteOptions(delimiter=delimiter, quoting_style=quoting, quoting_header=quoting)
+    if out and out.suffix == ".gz":
+        with pa.CompressedOutputStream(str(out), "gzip") as target:
+            pa.csv.write_csv(table, target, options)
+    else:
+        pa.csv.write_csv(table, out or sys.stdout.buffer, options)
+
+
+def _stem(source: Path | None) -> str:
+    if source is None:
+        return "stdin"
+    return source.name.removesuffix(".gz").removesuffix(source.suffix).removesuffix(".csv")
+
+
+def _unpacked(data: bytes) -> bytes:
+    return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+
+
+class _BadRows:
+    """Rows that cannot be read: an error at the first, or kept with what is wrong where skipping was asked for."""
+
+    def __init__(self, name: str, skip: bool) -> None:
+        self._name, self._skip = name, skip
+        self._found: list[tuple[int, str]] = []
+        self.broken: set[int] = set()  # index of rows with too few or too many columns
+
+    @property
+    def complaints(self) -> list[str]:
+        return [sentence for _, sentence in sorted(self._found)]
+
+    def add(self, index: int, complaint: str) -> None:
+        """`index`: of the row, 0 below the header. Raises TableError unless such rows are skipped."""
+        sentence = f"{self._name}, row {index + 2}{complaint}"
+        self._found.append((index, sentence))
+        if not self._skip:
+            raise TableError(sentence + SKIP_HINT)
+
+
+def _int64(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    return np.asarray(column.cast(pa.int64()).to_numpy(), np.int64)
+
+
+def _read_csv(name: str, data: bytes, bad: _BadRows) -> tuple[pa.Table, str]:
+    """All columns as text, and what separates them. A row of too few or too many columns is filled up or cut."""
+    first = data.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8", "replace").strip("\r")
+    delimiter = max(DELIMITERS, key=lambda mark: (first.count(mark), mark == ","))
+    header = next(csv.reader([first], delimiter=delimiter), [])
+    texts: list[str] = []
+    told: list[TableError] = []
 
     def skip(row: Any) -> str:
-        broken.append(row.number)
-        complaint = f"{name}, row {row.number}: {row.actual_columns} columns, {row.expected_columns} expected"
-        complaints.append(complaint)
-        return "skip" if skip_bad_rows else "error"
+        try:
+            bad.add(row.number - 2, f": {row.actual_columns} columns, {row.expected_columns} expected")
+        except TableError as error:
+            told.append(error)
+            return "error"
+        bad.broken.add(row.number - 2)
+        texts.append(row.text)
+        return "skip"
 
     try:
         table = pa.csv.read_csv(
             io.BytesIO(data),
             pa.csv.ReadOptions(use_threads=False),  # row numbers are only known to one thread
-            pa.csv.ParseOptions(invalid_row_handler=skip),
+            pa.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=skip),
             pa.csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False),
         )
     except pa.ArrowInvalid as error:
-        raise TableError(complaints[-1] if complaints else f"{name} cannot be read: {error}") from None
-    if not broken:
-        return table, None
-    lines = np.setdiff1d(np.arange(2, table.num_rows + len(broken) + 2), broken)
-    return table, lines
+        raise (told[0] if told else TableError(f"{name} cannot be read: {error}")) from None
+    if not texts:
+        return table, delimiter
+    width = table.num_columns
+    cells = [([*next(csv.reader([text], delimiter=delimiter), []), *[""] * width])[:width] for text in texts]
+    columns = [pa.array(column, pa.string()) for column in zip(*cells, strict=True)]
+    broken = pa.table(columns, names=table.column_names).cast(table.schema)
+    places = sorted(bad.broken)
+    good_places = np.setdiff1d(np.arange(table.num_rows + len(places)), places)
+    return pa.concat_tables([table, broken]).take(np.argsort(np.concatenate([good_places, places]))), delimiter
 
 
-def _find(name: str, table: pa.Table, wanted: str) -> str:
+def _find(name: str, table: pa.Table, given: str, wanted: str, option: str) -> str:
+    if given in table.column_names:
+        return given
     for column in table.column_names:
-        if column.strip().lower() == wanted:
+        if not given and column.strip().lower() == wanted:
             return str(column)
-    raise TableError(f"{name}: no column {wanted!r}; found {', '.join(table.column_names) or 'none'}")
+    hint = "" if given else f"; another one is named by {option}"
+    raise TableError(f"{name}: no column {given or wanted!r}; found {', '.join(table.column_names) or 'none'}{hint}")
 
 
 class _Rows:
     """Turns columns into numbers, naming the rows that cannot be."""
 
-    def __init__(self, name: str, lines: NDArray[np.int64] | None, skip: bool, complaints: list[str]) -> None:
-        self._name, self._lines, self._skip, self._complaints = name, lines, skip, complaints
+    def __init__(self, name: str, bad: _BadRows, rows: int) -> None:
+        self._name, self._bad_rows = name, bad
+        self.good = np.ones(rows, np.bool_)
+        self.good[list(bad.broken)] = False
 
     def _bad(self, index: int, column: str, text: object) -> None:
-        row = index + 2 if self._lines is None else int(self._lines[index])
-        complaint = f"{self._name}, row {row}, column {column!r}: {text!r} cannot be read"
-        if not self._skip:
-            raise TableError(f"{complaint}; --skip-bad-rows scores the rest")
-        self._complaints.append(complaint)
+        if index not in self._bad_rows.broken:  # else it was told already
+            self._bad_rows.add(index, f", column {column!r}: {text!r} cannot be read")
+        self.good[index] = False
 
-    def values(self, column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        good = np.ones(len(column), np.bool_)
+    def values(self, column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             text = pc.utf8_trim_whitespace(column)
             missing = pc.is_in(pc.utf8_lower(text), pa.array(_MISSING))
@@ -151,20 +256,18 @@ class _Rows:
                     try:
                         out[k] = np.nan if cell is None or cell.lower() in _MISSING else float(cell)
                     except ValueError:
-                        good[k] = False
                         self._bad(k, name, cell)
-                return out, good
+                return out
             column = numbers
         try:
             values = pc.fill_null(column.cast(pa.float64(), safe=False), float("nan"))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             raise TableError(f"{self._name}: column {name!r} is {column.type}, not numbers") from None
-        return np.ascontiguousarray(values.to_numpy(), np.float64), good
+        return np.ascontiguousarray(values.to_numpy(), np.float64)
 
-    def times(self, column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        good = np.ones(len(column), np.bool_)
+    def times(self, column: pa.ChunkedArray, name: str) -> NDArray[np.int64]:
         if pa.types.is_timestamp(column.type) and column.null_count == 0:
-            return column.cast(pa.timestamp("ms", column.type.tz), safe=False).cast(pa.int64()).to_numpy(), good
+            return _int64(column.cast(pa.timestamp("ms", column.type.tz), safe=False))
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             for form in (pa.int64(), pa.float64(), pa.timestamp("ms"), pa.timestamp("ms", "UTC")):
                 try:
@@ -172,12 +275,12 @@ class _Rows:
                 except pa.ArrowInvalid:
                     continue
                 if cast.null_count == 0 and pa.types.is_timestamp(form):
-                    return cast.cast(pa.int64()).to_numpy(), good
+                    return _int64(cast)
                 column = cast
                 break
         if column.null_count == 0 and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
             try:
-                return epoch_ms(column.to_numpy()), good
+                return epoch_ms(column.to_numpy())
             except ValueError:
                 pass  # the slow way names the row
         out = np.zeros(len(column), np.int64)
@@ -185,69 +288,5 @@ class _Rows:
             try:
                 out[k] = timestamp_ms(cell if isinstance(cell, str | int | float) else str(cell))
             except (InputError, OverflowError):
-                good[k] = False
                 self._bad(k, name, cell)
-        return out, good
-
-
-def _is_text(column: pa.ChunkedArray) -> bool:
-    """Text that is not numbers: such a column tells series apart."""
-    if pa.types.is_dictionary(column.type):
-        return True
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return False
-    text = pc.utf8_trim_whitespace(column)
-    filled = text.filter(pc.not_equal(text, ""))
-    if len(filled) == 0:
-        return False
-    try:
-        filled.cast(pa.float64())
-    except pa.ArrowInvalid:
-        return True
-    return False
-
-
-def _series(
-    name: str, table: pa.Table, labels: Sequence[str], taken: Sequence[str], stem: str
-) -> tuple[NDArray[np.int64], list[Labels]]:
-    """Which series each row belongs to, and the labels of each."""
-    for label in labels:
-        if label not in table.column_names:
-            raise TableError(f"{name}: no column {label!r}; found {', '.join(table.column_names)}")
-    rest = [column for column in table.column_names if column not in taken and column not in SCORE_COLUMNS]
-    chosen = (
-        list(labels) or [c for c in rest if c.strip().lower() == "series"] or [c for c in rest if _is_text(table[c])]
-    )
-    if not chosen:
-        return np.zeros(table.num_rows, np.int64), [canonical({"__name__": stem})]
-    code = np.zeros(table.num_rows, np.int64)
-    for column in chosen:
-        encoded = table[column].combine_chunks()
-        encoded = encoded if pa.types.is_dictionary(encoded.type) else pc.dictionary_encode(encoded)
-        texts = ["" if text is None else str(text) for text in encoded.dictionary.to_pylist()] + [""]
-        indices = pc.fill_null(encoded.indices.cast(pa.int64()), len(texts) - 1).to_numpy()
-        # a dense code after every column: a product of many columns' sizes would overflow
-        _, code = np.unique(code * len(texts) + indices, return_inverse=True)
-    # the columns' texts at the first row of each group name it
-    _, first_row = np.unique(code, return_index=True)
-    series = []
-    for row in first_row:
-        pairs = {column: str(table[column][int(row)].as_py() or "") for column in chosen}
-        series.append(_name_series(name, pairs, stem))
-    return code.astype(np.int64), series
-
-
-def _name_series(name: str, pairs: dict[str, str], stem: str) -> Labels:
-    out: dict[str, str] = {"__name__": stem}
-    for column, text in pairs.items():
-        key = column.strip().lower()
-        if key == "series":
-            try:
-                out |= dict(labels_of(text)) if text else {}
-            except InputError:
-                out["__name__"] = text  # any text may name a series
-        elif key in ("__name__", "name", "metric"):
-            out["__name__"] = text or stem
-        else:
-            out[column] = text
-    return canonical(out)
+        return out
