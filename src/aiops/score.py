@@ -133,7 +133,7 @@ def score_file(table: SampleTable, out: Path | None, settings: Detection) -> Tal
         rows=len(table.good),
         scored=int(np.isfinite(columns["score"]).sum()),
         skipped=int((~table.good).sum()),
-        series=len(table.series),
+        series=len(np.unique(table.group[table.good])),
         unscored=unscored,
         told_by=table.told_by,
         free_text=table.free_text,

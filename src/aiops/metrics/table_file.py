@@ -83,7 +83,9 @@ def read_table(
                 table, delimiter = _read_csv(name, data, bad)
     except FileNotFoundError:
         raise TableError(f"{name}: no such file") from None
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, EOFError, zlib.error, csv.Error) as error:
+    except csv.Error:
+        raise TableError(f"{name} cannot be read: neither CSV nor Parquet") from None
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, EOFError, zlib.error) as error:
         raise TableError(f"{name} cannot be read: {error}") from None
     repeated = {column for column in table.column_names if table.column_names.count(column) > 1}
     if repeated:
