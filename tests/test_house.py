@@ -14,7 +14,7 @@ FLOORS = (
     ("errors", "config", "log", "compiled"),
     ("metrics", "simulator"),
     ("detection", "incidents", "store"),
-    ("observation", "reply", "finding", "evidence", "service", "score"),
+    ("observation", "reply", "finding", "evidence", "watch", "service", "score"),
     ("api", "backtest", "bench", "bench_entities", "bench_peers", "demo"),
     ("cli", "__main__"),
 )
@@ -25,6 +25,8 @@ NEIGHBOURS = {  # rooms of one floor that may know each other, and how
     ("service", "observation"),
     ("service", "reply"),
     ("service", "finding"),
+    ("service", "watch"),
+    ("watch", "finding"),
     ("service", "evidence"),
     ("evidence", "reply"),
     ("demo", "api"),

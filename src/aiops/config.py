@@ -53,6 +53,7 @@ class Rule(Section):
     direction: Literal["up", "down", "both"] | None = Field(None, description="which deviations may alert")
     change_min: float | None = Field(None, ge=0, description="least distance from what is expected; counters: a second")
     change_relative_min: float | None = Field(None, ge=0, description="the same as a share of what is expected")
+    limit: float | None = Field(None, description="where the series ends; told hours before it is reached")
 
 
 class Detection(Section):
@@ -64,6 +65,7 @@ class Detection(Section):
     missing_min_s: Seconds = Field(30, description="shorter silences are never missing data")
     missing_forget_s: Seconds = Field(86_400, description="a series silent for longer is gone for good")
     rules: tuple[Rule, ...] = Field((), description="which deviations of which series may alert; later rules win")
+    limit_horizon_s: Seconds = Field(21_600, description="a limit reached within this time, at this pace, is told")
 
 
 class Incidents(Section):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from aiops.detection import explain
+from aiops.detection.limit import Approach
 from aiops.detection.missing import Silence
 from aiops.detection.scores import TOLD_STRENGTHS, Kind, Scores
 from aiops.incidents.alert import MISSING, Alert
@@ -10,6 +11,7 @@ from aiops.metrics.series import Labels, SampleBatch
 
 OUTAGE_SCORE = 0.9  # a whole entity silent: enough for an incident by itself
 SILENCE_SCORE = 0.7  # one series silent: needs support
+LIMIT_SCORE = 0.9  # a limit reached within hours: enough for an incident by itself
 
 
 def onset(
@@ -66,6 +68,20 @@ def silence(outage: Silence, now_ms: int) -> Alert:
         since_ms=outage.since_ms,
         contributions={MISSING: round(score / (1 - score), 3)},
         series_count=len(outage.rows),
+    )
+
+
+def approach(found: Approach, labels: Labels, now_ms: int) -> Alert:
+    """The alert that a limit drawing near raises at `now_ms`."""
+    return Alert(
+        labels=labels,
+        kind=Kind.TREND.name.lower(),
+        score=LIMIT_SCORE,
+        time_ms=now_ms,
+        sentence=explain.limit_sentence(labels, found.value, found.limit, found.eta_s),
+        value=found.value,
+        contributions={"limit": round(LIMIT_SCORE / (1 - LIMIT_SCORE), 3)},
+        eta_s=round(found.eta_s, 3),
     )
 
 

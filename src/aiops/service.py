@@ -21,13 +21,12 @@ from aiops import evidence, finding
 from aiops.config import Settings
 from aiops.detection import state as S
 from aiops.detection.engine import Engine
-from aiops.detection.missing import MissingWatch
 from aiops.detection.policy import Policy
 from aiops.detection.scores import Scores, Status
 from aiops.detection.snapshot import Snapshots
 from aiops.errors import NotFoundError, OverloadError, SnapshotError
 from aiops.incidents import incident as life
-from aiops.incidents.alert import MISSING, Alert
+from aiops.incidents.alert import Alert
 from aiops.incidents.grouping import Grouper
 from aiops.incidents.incident import Incident, PastEvent
 from aiops.metrics.json_lines import DecodedJson, decode_json, decode_ndjson
@@ -40,6 +39,7 @@ from aiops.metrics.write_result import Refusal, WriteResult
 from aiops.observation import Observation
 from aiops.reply import REFUSED_BY_STATUS, WHY, known, moment, refused_reply, sample_record, score_reply
 from aiops.store.incident_store import Change, Evidence, IncidentFilter, IncidentStore, Page
+from aiops.watch import Watch
 
 TICK_MS = 10_000  # of sample time between looks at what is missing, quiet or forgotten
 PAUSE_MS = 120_000  # of sample time without any sample: the whole stream stood still
@@ -111,14 +111,7 @@ class Service:
         self.engine = Engine(self.table, detection.warm_up_samples, detection.persist_s, detection.threads, policy)
         self._decoder = RemoteWriteDecoder(self.table, self._limits)
         self._recent = RecentSamples(self.settings.ingest.recent_samples_max)
-        self._missing = MissingWatch(
-            self.table,
-            self.engine.state,
-            self.settings.incidents.entity_labels,
-            detection.missing_intervals,
-            detection.missing_min_s,
-            detection.missing_forget_s,
-        )
+        self._watch = Watch(self.settings, self.table, self.engine.state)
         next_id = self.store.last_id()
 
         def number() -> int:
@@ -131,7 +124,6 @@ class Service:
         )
         self._grouped_rows = 0
         self._alert_of_row: dict[int, str] = {}  # rows with a running anomaly -> fingerprint
-        self._silent: dict[str, tuple[set[int], int]] = {}  # fingerprint -> rows still silent, how many there were
         self._ticked_ms = 0
 
     # life
@@ -169,12 +161,8 @@ class Service:
         self._learn_series()
         self._grouper.restore(living)
         for alert in (alert for incident in living for alert in incident.alerts if alert.ended_ms is None):
-            if alert.kind == MISSING:
-                rows = [row for row, labels in enumerate(self.table) if set(alert.labels) <= set(labels)]
-                self._missing.restore(rows)
-                self._silent[alert.fingerprint] = (set(rows), len(rows))
-                if rows:
-                    continue
+            if self._watch.take_up(alert):
+                continue
             row = self.table.find(alert.labels)
             if row is not None and self.engine.state.body[row, S.ACTIVE] > 0:
                 self._alert_of_row[row] = alert.fingerprint
@@ -243,7 +231,7 @@ class Service:
     def _ingest(self, batch: SampleBatch) -> _Ingested:
         batch, kept, refused, first = self._within_time(batch)
         if len(batch) and 0 < self.engine.newest_ms < (first_ms := int(batch.time_ms.min())) - PAUSE_MS:
-            self._missing.paused(self.engine.newest_ms, first_ms)
+            self._watch.paused(self.engine.newest_ms, first_ms)
         before_ms = self.engine.newest_ms
         scores = self.engine.ingest(batch)
         is_plain = not len(batch) or int(scores.status.max()) <= Status.WARMING_UP  # most requests
@@ -261,7 +249,7 @@ class Service:
         now_ms = self.engine.newest_ms
         if now_ms - self._ticked_ms >= TICK_MS:
             self._ticked_ms = now_ms
-            self._look_for_missing(min(now_ms, int(1000 * self._now_s())))
+            self._look(min(now_ms, int(1000 * self._now_s())))
         self._grouper.judge(now_ms)
         self._grouper.advance(now_ms)
         self._store(self._grouper.collect(now_ms))
@@ -341,7 +329,7 @@ class Service:
                 is_counter, (history_s, _) = bool(self.table.is_counter[row]), self._history(row)
                 retold = partial(finding.lasting, scores=scores, k=k, is_counter=is_counter, history_s=history_s)
                 self._grouper.persisted(fingerprint, time_ms, retold)
-            elif what == 2 and (fingerprint := self._alert_of_row.pop(row, None)):
+            elif what == 2 and (fingerprint := self._alert_of_row.pop(row, None)) and not self._watch.is_heading(row):
                 self._grouper.ended(fingerprint, time_ms)
 
     def _history(self, row: int) -> tuple[float, float]:
@@ -349,18 +337,13 @@ class Service:
         interval_s, body = float(self.engine.state.head[row, S.INTERVAL_S]), self.engine.state.body[row]
         return interval_s * float(body[S.COUNT]), interval_s * float(body[S.SAME_RUN])
 
-    def _look_for_missing(self, now_ms: int) -> None:
-        outages, back = self._missing.sweep(now_ms)
-        for outage in outages:
-            alert = finding.silence(outage, now_ms)
-            self._silent[alert.fingerprint] = (set(outage.rows), len(outage.rows))
+    def _look(self, now_ms: int) -> None:
+        alerts, over = self._watch.look(now_ms)
+        for alert in alerts:
             self._grouper.add([alert], now_ms)
-            self.observation.alerts.labels(MISSING).inc()
-        for fingerprint, (rows, count) in list(self._silent.items()) if back else []:
-            rows.difference_update(back)
-            if 2 * len(rows) < count:
-                del self._silent[fingerprint]
-                self._grouper.ended(fingerprint, now_ms)
+            self.observation.alerts.labels(alert.kind).inc()
+        for fingerprint in set(over).difference(self._alert_of_row.values()):
+            self._grouper.ended(fingerprint, now_ms)
 
     def _store(self, incidents: Sequence[Incident]) -> None:
         if not incidents:

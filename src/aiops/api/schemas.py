@@ -116,6 +116,7 @@ class AlertView(BaseModel):
     expected: float | None
     lower: float | None
     upper: float | None
+    eta_s: float | None = Field(None, description="of a trend: seconds until its limit is reached, as of its onset")
     contributions: list[Contribution] = Field([], description="strongest first")
     past: list[PastEvent] = Field([], description="comparable past events, newest first")
     evidence: list[Sample] = []
@@ -140,6 +141,7 @@ class AlertView(BaseModel):
             expected=alert.expected,
             lower=alert.lower,
             upper=alert.upper,
+            eta_s=alert.eta_s,
             contributions=[
                 Contribution(detector=name, strength=strength, share=round(strength / total, 3))
                 for name, strength in sorted(alert.contributions.items(), key=lambda pair: -pair[1])

@@ -141,6 +141,13 @@ def silence_sentence(labels: Labels, series_count: int, is_entity: bool) -> str:
     return f"{series_count} series of {name} stopped reporting" if is_entity else f"{name} stopped reporting"
 
 
+def limit_sentence(labels: Labels, value: float, limit: float, eta_s: float) -> str:
+    """One sentence for a limit that draws near."""
+    measure = unit(labels)
+    when = f"reaches {number(limit)}{measure} in {duration(eta_s)} at this pace" if eta_s >= 1 else "is at its limit"
+    return f"{subject(labels)} {when}: {number(value)}{measure} now"
+
+
 def told(said: str, lasted_s: float, last_ms: int | None, now_ms: int, is_silence: bool = False, times: int = 1) -> str:
     """The sentence with how long it has lasted, or how often it came, and when the like was last seen."""
     how = f"{times} times in" if times > 1 else "silent for" if is_silence else "for"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 3
+FORMAT = 4
 """Raise when the meaning of any column changes: snapshots of another format are refused."""
 
 # head: float64 (n, 8)
@@ -52,6 +52,8 @@ CREEP_DAY, CREEP_DAYS, CREEP_HIGH, CREEP_LOW = CREEP, CREEP + 1, CREEP + 2, CREE
 PAST_HIGH, PAST_LOW, PAST_EXCESS, CREEPING = CREEP + 4, CREEP + 5, CREEP + 6, CREEP + 7
 VARIANCE = WEEK + 176  # size of the steps lately and usually, how far apart they have been; a cache line
 SIZE_SHORT, SIZE_LONG, SIZE_REACH, VARYING = VARIANCE, VARIANCE + 1, VARIANCE + 2, VARIANCE + 3
+LIMIT_NOTED, LIMIT_NOTES = VARIANCE + 4, 8  # the value every quarter of an hour, newest last; beside it: how many,
+LIMIT_FILLED, LIMIT_REACH, LIMIT_AGE, LIMIT_HEADING = VARIANCE + 12, VARIANCE + 13, VARIANCE + 14, VARIANCE + 15
 BANK_SIZE = 96
 BANK = VARIANCE + 16  # 4 features x BANK_SIZE, feature-major so that the distance loop vectorises
 BANK_USED = BANK + 4 * BANK_SIZE  # sample count at which a prototype last matched

@@ -34,6 +34,7 @@ class Alert:
     is_persistent: bool = False
     ended_ms: int | None = None
     since_ms: int | None = None  # when it began, where that was before it could be told
+    eta_s: float | None = None  # of a trend: until its limit is reached, as of its onset
     past_ms: int | None = None  # when the like was last seen in another incident
     contributions: Mapping[str, float] = field(
         default_factory=dict, hash=False
