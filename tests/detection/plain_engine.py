@@ -424,7 +424,8 @@ class Series:
         left = math.floor(position)
         week_hour = (time_ms // 3_600_000 + 72) % 168
         slot = self.slots[second // 3600]
-        season = (1 - (position - left)) * self._slot_mean(left) + (position - left) * self._slot_mean(left + 1)
+        season = self._slot_mean(left)
+        season += (position - left) * (self._slot_mean(left + 1) - season)
         season += self.week[week_hour] * self.week_count / (self.week_count + 2)
         season_long = slot.mean_long if slot.count >= 3 else self.mu
         residual = value - season

@@ -17,6 +17,7 @@ from aiops.metrics.series import SampleBatch, SeriesTable
 SAMPLES_PER_THREAD_MIN = 2048  # about half a millisecond: less is not worth another thread
 THREADS_MAX = 8  # chosen by itself: beyond, memory is the limit
 NEIGHBOURS = 6  # bits: so many neighbouring rows stay together, since neighbouring results share a cache line
+_NOWHERE = np.empty(0, np.int64)
 
 
 class Engine:
@@ -94,26 +95,29 @@ class Engine:
         else:
             owner = (rows >> NEIGHBOURS) % shares
             self.newest_ms = max(self._pool.map(score, [np.flatnonzero(owner == share) for share in range(shares)]))
-        is_onset = (flags & kernel.ONSET) != 0
+        seen = int(np.bitwise_or.reduce(flags))  # most batches have no event: not worth looking for each
+        onsets = np.flatnonzero(flags & kernel.ONSET) if seen & kernel.ONSET else _NOWHERE
+        alert = np.zeros(n, np.float32)
+        alert[onsets] = out[0, onsets]
         return Scores(
             score=out[0].astype(np.float32),
             expected=out[1],
             lower=out[2],
             upper=out[3],
-            anomalous=(flags & kernel.ANOMALOUS) != 0,
+            anomalous=(flags & kernel.ANOMALOUS).view(np.bool_),
             novel=(flags & kernel.NOVEL) != 0,
-            alert=np.where(is_onset, out[0], 0.0).astype(np.float32),
+            alert=alert,
             kind=kind,
             strength=out[4].astype(np.float32),
             status=status,
-            onsets=np.flatnonzero(is_onset),
-            hints=np.flatnonzero(flags & kernel.HINT),
-            persisted=np.flatnonzero(flags & kernel.PERSISTED),
-            endings=np.flatnonzero(flags & kernel.ENDED),
+            onsets=onsets,
+            hints=np.flatnonzero(flags & kernel.HINT) if seen & kernel.HINT else _NOWHERE,
+            persisted=np.flatnonzero(flags & kernel.PERSISTED) if seen & kernel.PERSISTED else _NOWHERE,
+            endings=np.flatnonzero(flags & kernel.ENDED) if seen & kernel.ENDED else _NOWHERE,
             told=told,
         )
 
 
 def _column(values: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
     """The same numbers as the one array type the kernel is compiled for; a copy only where they are not."""
-    return np.require(values, dtype, ["C", "W"])
+    return values if values.dtype == dtype and values.flags.carray else np.require(values, dtype, ["C", "W"])

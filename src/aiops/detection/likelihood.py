@@ -12,6 +12,7 @@ import math
 from numba import njit
 
 from aiops.detection import state as S
+from aiops.detection.elementary import exp, log
 
 TAIL_SHARE = 0.2
 QUANTILE_MIN = math.log(2)  # |z| = 1: a deviation of usual size is never a tail
@@ -35,7 +36,7 @@ def tail_column(statistic, z):
 @njit(inline="always")
 def improbability(body, i, tail, z):
     """-log10 P(a deviation at least this large), before learning it; 0 inside the bulk."""
-    u = math.log(1 + abs(z))
+    u = log(1 + abs(z))
     n = body[i, tail + S.TAIL_N]
     if n == 0:  # a first look: start from the prior
         body[i, tail + S.TAIL_Q] = QUANTILE_START
@@ -49,7 +50,7 @@ def improbability(body, i, tail, z):
     excess = u - border
     lp = 0.0
     if excess > 0:
-        lp = -math.log10(p) + excess / (LN10 * max(e, EXCESS_MIN))
+        lp = (excess / max(e, EXCESS_MIN) - log(p)) / LN10
         count = body[i, tail + S.TAIL_NE] + 1
         body[i, tail + S.TAIL_NE] = count
         gain = max(EXCESS_GAIN_MIN, 1 / (EXCESS_PRIOR_COUNT + count))
@@ -73,4 +74,4 @@ def deviation_at(body, i, tail, lp):
         return math.exp(QUANTILE_START + (lp + math.log10(TAIL_SHARE)) * LN10 * EXCESS_START) - 1
     border = max(float(body[i, tail + S.TAIL_Q]), QUANTILE_MIN)
     e, p = float(body[i, tail + S.TAIL_E]), float(body[i, tail + S.TAIL_P])
-    return max(math.exp(border + (lp + math.log10(p)) * LN10 * max(e, EXCESS_MIN)) - 1, 1.0)
+    return max(exp(border + (lp * LN10 + log(p)) * max(e, EXCESS_MIN)) - 1, 1.0)

@@ -17,6 +17,8 @@ import numpy as np
 from numba import njit
 
 from aiops.detection import state as S
+from aiops.detection.elementary import fifth_root
+from aiops.detection.nearest import nearest
 
 WEIGHT_VALUE, WEIGHT_FAST, WEIGHT_SLOW, WEIGHT_SEASON = 1.25, 0.9, 1.15, 0.15
 GAIN_FAST = 1 - 0.5 ** (1 / 7.5)
@@ -47,24 +49,6 @@ def least_scale(centre, spread, quantum):
 
 
 @njit(inline="always")
-def nearest(body, i, f0, f1, f2, f3, used, scratch):
-    """Chebyshev distance to the nearest of `used` prototypes of row i, and its index (-1: none yet)."""
-    for k in range(used):
-        d = abs(body[i, BANK + k] - f0)
-        d = max(d, abs(body[i, BANK + BANK_SIZE + k] - f1))
-        d = max(d, abs(body[i, BANK + 2 * BANK_SIZE + k] - f2))
-        scratch[k] = max(d, abs(body[i, BANK + 3 * BANK_SIZE + k] - f3))
-    best, index = np.float32(3e38), -1
-    for k in range(used):
-        best = min(best, scratch[k])
-    for k in range(used):
-        if scratch[k] == best:
-            index = k
-            break
-    return best, index
-
-
-@njit(inline="always")
 def novelty(body, i, value, season, interval_s, is_gap, quantum, scratch):
     """How far this state is from every known one, 1 = the bar; learns the state.
 
@@ -85,7 +69,7 @@ def novelty(body, i, value, season, interval_s, is_gap, quantum, scratch):
     low += RANGE_DECAY * (centre - low)
     high += RANGE_DECAY * (centre - high)
     width = high - low
-    scale = width * (8 * spread / width) ** 0.2 if width > 0 and spread > 0 else 0.0
+    scale = width * fifth_root(8 * spread / width) if width > 0 and spread > 0 else 0.0
     scale = max(scale, least_scale(centre, spread, quantum))
 
     f0, f1 = np.float32(WEIGHT_VALUE * value), np.float32(WEIGHT_FAST * fast)
