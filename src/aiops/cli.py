@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,16 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,6 +36,7 @@ from aiops.errors import AiopsError, InputError
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure speed and memory; one JSON object each.")
 app.add_typer(bench_app, name="bench")
+BACKTEST_REPORT = Path("backtest.html")
 PIPE_COLUMNS = 200  # a pipe has no width: lines stay whole for grep
 
 
@@ -146,66 +156,102 @@ def backtest(
     prometheus: Annotated[str | None, typer.Option(help="URL of a Prometheus to take the history from")] = None,
     match: Annotated[str, typer.Option(help="which series of it")] = '{__name__!=""}',
     days: Annotated[float, typer.Option(min=0.001, max=400, help="how many days of it")] = 30,
-    known: Annotated[Path | None, typer.Option(help="CSV of incidents that really were: start, end, name")] = None,
+    step: Annotated[float, typer.Option(min=0, help="seconds between samples of it; 0 = as they were scraped")] = 0,
+    header: Annotated[list[str] | None, typer.Option(help="'NAME: VALUE' sent to it; may be repeated")] = None,
+    bearer_file: Annotated[Path | None, typer.Option(help="file with the token it asks for")] = None,
+    known: Annotated[
+        Path | None, typer.Option(help="CSV of incidents that really were: start, end, and perhaps name, series")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="write words, tables and pictures to this .html")] = None,
+    chart: Annotated[Path | None, typer.Option(help="write the pictures alone to this .svg")] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="write everything to this file")] = None,
+    pictures: Annotated[int, typer.Option(min=0, max=500, help="series drawn, the strangest first")] = 12,
     label: LabelOption = None,
     time_column: TimeColumnOption = "",
     value_column: ValueColumnOption = "",
     config: ConfigOption = None,
 ) -> None:
-    """Replay a history through the service and show what would have alerted, before trusting it."""
-    from aiops import backtest as replayed
+    """Replay a history through the service and show what would have alerted, before trusting it.
+
+    On a terminal, where none of --report, --chart and --json is given, the report is written to backtest.html.
+    """
+    from aiops.backtest import report as reported
+    from aiops.backtest.known import read_known
+    from aiops.backtest.prometheus import PrometheusHistory, headers_of
+    from aiops.backtest.replay import replay
     from aiops.metrics.table_file import read_table
-    from aiops.score import files_of
 
     with _errors_told(), tempfile.TemporaryDirectory(prefix="aiops-backtest-") as folder:
         settings = load(config, os.environ).settings.with_data_in(Path(folder))
         log.configure("error", settings.log.format)
+        if not (report or chart or as_json) and out.is_terminal:
+            report = BACKTEST_REPORT
+        written = [path for path in (report, chart) if path]
+        for path in written:
+            reported.check(path)
+        incidents = read_known(known) if known else []
+        if files and prometheus:
+            raise InputError("replay files or --prometheus, not both at once")
         if prometheus:
-            now_s = time.time()
-            histories = replayed.of_prometheus(prometheus, match, now_s - days * 86_400, now_s)
+            now_s, headers = time.time(), headers_of(header or [], bearer_file)
+            history: Any = PrometheusHistory(prometheus, match, now_s - days * 86_400, now_s, step, headers)
         elif files:
-            found = [file for given in files for file, _ in files_of(given)]
-            tables = [read_table(file, label or (), False, time_column, value_column) for file in found]
-            histories = replayed.of_tables(tables)
+            history = _read_history(files, lambda file: read_table(file, label or (), False, time_column, value_column))
         else:
             raise InputError("say what to replay: files, or --prometheus URL")
-        incidents = replayed.read_known(known) if known else []
-        with _progress(TextColumn("{task.fields[shown]}")) as progress:
-            task = progress.add_task("replaying", total=None, shown="")
+        with _progress(TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.fields[shown]}")) as progress:
+            task = progress.add_task("replaying", total=1.0, shown="")
 
-            def progressed(samples: int, time_ms: int) -> None:
-                moment = time.strftime("%Y-%m-%d %H:%M", time.gmtime(time_ms / 1000))
-                progress.update(task, shown=f"{moment}, {samples:,} samples")
+            def progressed(samples: int, time_ms: int, done: float) -> None:
+                progress.update(task, completed=done, shown=f"{_minute(time_ms)}, {samples:,} samples")
 
-            result = replayed.replay(histories, settings, incidents, progressed)
-        _show_backtest(result)
+            result = replay(history, settings, incidents, progressed)
+            if written:
+                progress.update(task, description="drawing", total=None, shown=f"{pictures} series")
+                drawn = reported.courses(history, result, settings, pictures)
+        _show_backtest(result, settings)
+        for path in written:
+            reported.write(path, result, drawn, settings)
+            err.print(f"written: {escape(str(path))}", highlight=False, soft_wrap=True)
         if as_json:
             as_json.write_text(json.dumps(result.summary(), indent=2) + "\n")
 
 
-def _show_backtest(result: Any) -> None:
-    table = Table("detected", "severity", "incident", "alerts", "title")
+def _read_history(files: list[Path], read: Callable[[Path], Any]) -> Any:
+    from aiops.backtest.history import read_files
+    from aiops.score import files_of
+
+    found = [pair for given in files for pair in files_of(given)]
+    with _progress(MofNCompleteColumn()) as progress:
+        name = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+        return read_files(progress.track(found, description="reading"), read, name)
+
+
+def _minute(time_ms: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(time_ms / 1000))
+
+
+def _show_backtest(result: Any, settings: Any) -> None:
+    from aiops.backtest import words
+
+    table = Table("told", "severity", "incident", "series", "why")
     for one in result.incidents:
-        moment = time.strftime("%Y-%m-%d %H:%M", time.gmtime(one.detected_ms / 1000))
-        table.add_row(moment, one.severity.name.lower(), one.name, str(one.alert_count), escape(one.title))
+        row = (_minute(one.detected_ms), one.severity.name.lower(), one.name, str(one.alert_count))
+        table.add_row(*row, escape(result.reason(one)))
     out.print(table)
     if result.known:
-        table = Table("known incident", "found as")
-        for one, found in result.known:
-            table.add_row(escape(one.name), found or "[red]missed[/]")
+        table = Table("known incident", "verdict", "told as", "when")
+        for one in result.known:
+            verdict = f"[red]{words.VERDICTS[one.verdict]}[/]" if not one.incident else words.VERDICTS[one.verdict]
+            table.add_row(escape(one.known.name), verdict, one.incident.name if one.incident else "", words.delay(one))
         out.print(table)
-    figures = result.summary()
-    out.print(
-        f"{len(result.incidents)} incidents in {result.days:.1f} days ({figures['incidents_per_day']:.2f} a day) of "
-        f"{result.series} series, {result.samples:,} samples"
-        + (f"; {figures['known_found']} of {len(result.known)} known found, " if result.known else "")
-        + (f"{figures['unknown_incidents']} belong to none of them" if result.known else ""),
-        highlight=False,
-    )
+    for sentence in words.summary(result):
+        out.print(escape(sentence), highlight=False)
     if result.alerts_by_series:
         loudest = ", ".join(f"{series} ({count})" for series, count in list(result.alerts_by_series.items())[:5])
-        out.print(escape(f"series in most incidents: {loudest}"), highlight=False)
+        out.print(escape(f"Series in most incidents: {loudest}."), highlight=False)
+    for sentence in words.advice(result, settings):
+        out.print(escape(f"- {sentence}"), highlight=False)
 
 
 @app.command()

@@ -132,6 +132,8 @@ def test_what_is_comparable(other: Alert, is_like: bool) -> None:
 
 def test_stuck_and_silent_are_comparable_by_kind() -> None:
     assert deviating("stuck", 5.0, 5.1).is_like(deviating("stuck", 900.0, 800.0))
+    assert deviating("trend", 101.0).is_like(deviating("trend", 500.0))
+    assert not deviating("trend", 101.0).is_like(deviating("trend", 99.0))
     assert deviating("missing", None, None).is_like(deviating("missing", None, None))
 
 

@@ -19,8 +19,9 @@ import pytest
 import uvicorn
 
 from aiops.api.app import create_app
-from aiops.backtest import of_prometheus
+from aiops.backtest.prometheus import PrometheusHistory
 from aiops.config import Settings, load
+from aiops.metrics.series import canonical
 from aiops.service import Service
 from aiops.store.database import open_database
 from aiops.store.incident_store import IncidentStore
@@ -180,13 +181,19 @@ def assert_same_samples(stream: Stream, until_s: float) -> None:
 def assert_history_is_read_back(stream: Stream, until_s: float) -> None:
     """A backtest takes the same samples from Prometheus that it once sent us."""
     stored = stream.query('{job="node"}[2m]', until_s)
-    histories = of_prometheus(str(stream.prometheus.base_url), '{job="node"}', until_s - 120, until_s, chunk_s=50)
+    url = str(stream.prometheus.base_url)
+    history = PrometheusHistory(url, '{job="node"}', until_s - 120, until_s, span_first_s=50)
     taken = {
-        (history.labels[series], time_ms)  # a sample on the border of two chunks may come twice
-        for history in histories
-        for series, time_ms in zip(history.series.tolist(), history.time_ms.tolist(), strict=True)
+        (piece.labels[series], time_ms)  # a sample on the border of two pages may come twice
+        for piece in history.pieces()
+        for series, time_ms in zip(piece.series.tolist(), piece.time_ms.tolist(), strict=True)
     }
     assert len(taken) == sum(len(one["values"]) for one in stored)
+    some = canonical(stored[0]["metric"])
+    again = list(history.pieces_of([some]))
+    assert {labels for piece in again for labels in piece.labels} == {some}
+    thinned = PrometheusHistory(url, '{job="node"}', until_s - 120, until_s, step_s=10)
+    assert all((np.diff(np.unique(piece.time_ms)) == 10_000).all() for piece in thinned.pieces())
 
 
 def finite(samples: list[tuple[int, float]]) -> bool:

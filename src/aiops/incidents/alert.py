@@ -53,9 +53,9 @@ class Alert:
 
     def is_like(self, other: "Alert") -> bool:
         """Whether another alert of the same series tells of the same sort of thing: kind, direction, similar size."""
-        if not {self.kind, other.kind} <= set(VALUE_KINDS):
-            return self.kind == other.kind
         mine, theirs = self._deviation, other._deviation
+        if not {self.kind, other.kind} <= set(VALUE_KINDS):
+            return self.kind == other.kind and (self.kind != "trend" or mine * theirs >= 0)
         is_same_size = abs(mine) <= SIMILAR_SIZE * abs(theirs) and abs(theirs) <= SIMILAR_SIZE * abs(mine)
         return is_same_size and mine * theirs >= 0
 
