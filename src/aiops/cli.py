@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -384,14 +384,19 @@ def bench_engine(
 
 @bench_app.command("ingest")
 def bench_ingest(
+    series: Annotated[int, typer.Option(min=1, max=10_000_000)] = 100_000,
     samples_per_request: Annotated[int, typer.Option(min=1, max=100_000)] = 2000,
     seconds: Annotated[float, typer.Option(min=0.1, max=3600)] = 10,
+    peer: Annotated[
+        Literal["victoria-metrics"] | None, typer.Option(help="then drive this server the same way")
+    ] = None,
 ) -> None:
     """A real server fed by remote write with 10 labels a series; CPU seconds are the server's."""
-    from aiops.bench import bench_ingest as measure
+    from aiops.bench_ingest import bench_ingest as measure
 
-    with tempfile.TemporaryDirectory(prefix="aiops-bench-") as folder:
-        sys.stdout.write(json.dumps(measure(samples_per_request, seconds, folder)) + "\n")
+    with _errors_told(), tempfile.TemporaryDirectory(prefix="aiops-bench-") as folder:
+        figures = measure(series, samples_per_request, seconds, Path(folder), peer)
+        sys.stdout.write(json.dumps(figures) + "\n")
 
 
 @bench_app.command("entities")

@@ -16,7 +16,7 @@ import httpx2
 import numpy as np
 
 from aiops.api.server import listen, make_server
-from aiops.bench import WRITE_HEADERS
+from aiops.bench_ingest import WRITE_HEADERS
 from aiops.config import Settings
 from aiops.metrics.remote_write_encode import encode_labels, encode_series, pack
 from aiops.metrics.series import canonical

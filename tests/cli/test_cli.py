@@ -255,9 +255,18 @@ def test_bench_engine_stands_beside_its_peers() -> None:
 
 
 def test_bench_ingest_drives_a_real_server() -> None:
-    done = run("bench", "ingest", "--samples-per-request", "50", "--seconds", "0.5")
+    done = run("bench", "ingest", "--series", "120", "--samples-per-request", "50", "--seconds", "0.5")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["samples"] > 0
+    figures = json.loads(done.stdout)
+    assert figures["samples"] > 0
+    assert figures["series"] == 120
+
+
+def test_bench_ingest_says_which_peer_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    done = run("bench", "ingest", "--peer", "victoria-metrics")
+    assert done.returncode == 2
+    assert "apt-get install victoria-metrics" in done.stderr
 
 
 def test_the_demonstration_ends_with_one_line_of_figures() -> None:
