@@ -209,7 +209,7 @@ class Service:
             taken = self._ingest(decoded.batch)
             refused = dict(taken.refused)
             first = dict(taken.first)
-            for _, reason, sentence in decoded.refusals:
+            for _, reason, sentence, _ in decoded.refusals:
                 refused[reason] = refused.get(reason, 0) + 1
                 first.setdefault(reason, sentence)
             result = WriteResult(len(decoded.batch) - taken.refused_count, refused, first)
@@ -461,11 +461,11 @@ class Service:
     def _replies(self, decoded: DecodedJson, taken: _Ingested) -> list[dict[str, Any]]:
         """One reply per sample sent, in the order sent."""
         place = np.cumsum(taken.kept) - 1  # index into scores, of batch samples that were kept
-        said = {position: (reason, sentence) for position, reason, sentence in decoded.refusals}
+        said = {r.position: {"series": r.series} | refused_reply(r.reason, r.sentence) for r in decoded.refusals}
         replies = []
         for position, k in enumerate(decoded.index.tolist()):
             if k < 0:
-                replies.append(refused_reply(*said[position]))
+                replies.append(said[position])
                 continue
             head = {
                 "series": display(self.table.labels(int(decoded.batch.rows[k]))),

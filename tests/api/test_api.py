@@ -126,7 +126,7 @@ def test_what_is_accepted_stays_when_the_rest_is_refused(client: Client) -> None
         + encode_series(encode_labels(tuple((f"l{k}", "x") for k in range(100))), [(NOW_MS, 1.0)])
     )
     reply = write(client, body)
-    assert_problem(reply, 400, "1 samples accepted, 5 refused", "__name__", "ahead of the clock")
+    assert_problem(reply, 400, "1 sample accepted, 5 refused", 'no __name__: {job="nameless"}', "ahead of the clock")
     assert reply.json()["refused"] == {
         "too_far_in_future": 1, "too_old": 1, "out_of_order": 1, "bad_labels": 1, "too_many_labels": 1,
     }  # fmt: skip
@@ -175,6 +175,7 @@ def test_json_samples_are_scored_in_the_reply(client: Client) -> None:
     assert (body["accepted"], body["refused"]) == (1, {"bad_sample": 1})
     assert {"score", "expected", "lower", "upper", "anomalous", "alert", "kind", "incident"} <= set(body["samples"][0])
     assert body["samples"][1]["refused"]["reason"] == "bad_sample"
+    assert body["samples"][1]["series"] == "cpu"
     short = client.post("/v1/samples?reply=summary", json=[sample | {"timestamp": NOW_MS + 1}])
     assert short.json() == {"accepted": 1, "refused": {}}
 
@@ -192,7 +193,8 @@ def test_ndjson_and_gzip_are_read(client: Client) -> None:
         (b'{"wrong": 1}', {}, 400),
         (b'{"samples": ' + b"[" * 5000 + b"]" * 5000 + b"}", {}, 400),
         (b"[" * 5000, {}, 400),
-        (b'[{"series": "a", "value": NaN}]', {}, 400),
+        (b'[{"series": "a", "value": NaN}', {}, 400),
+        (b'{"samples": [], "source": "x"}', {}, 400),
         (b'[{"series": "a", "value": "x"}]', {}, 400),
         (b"a,b\n1,2", {"Content-Type": "text/csv"}, 415),
         (b"[]", {"Content-Encoding": "br"}, 415),
@@ -285,6 +287,7 @@ def test_pages_of_incidents(client: Client) -> None:
         ("/v1/incidents?label=web", 400, "name=value"),
         ("/v1/incidents?cursor=zz", 400, "cursor"),
         ("/v1/series?match=up{", 400, "selector"),
+        ("/v1/series?match=service=search", 400, "no braces"),
         ("/v1/series?cursor=x", 400, "cursor"),
         ("/v1/series/77/samples", 404, "series 77"),
         ("/nowhere", 404, "/docs"),

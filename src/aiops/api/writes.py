@@ -149,5 +149,6 @@ def _counts(result: WriteResult) -> dict[str, int]:
 def _refusal(result: WriteResult, **more: Any) -> Response:
     """400 for what will not get better by sending it again; what was accepted stays."""
     sentences = "; ".join(result.first.values())
-    detail = f"{result.accepted} samples accepted, {result.refused_count} refused: {sentences}"
+    samples = "sample" if result.accepted == 1 else "samples"
+    detail = f"{result.accepted} {samples} accepted, {result.refused_count} refused: {sentences}"
     return problem(400, "Samples refused", detail, accepted=result.accepted, refused=_counts(result), **more)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from aiops.errors import InputError, OverloadError, TooLargeError
 from aiops.metrics import write_request_walk as w
-from aiops.metrics.series import STALE_NAN_BITS, SampleBatch, SeriesTable, canonical
+from aiops.metrics.series import STALE_NAN_BITS, SampleBatch, SeriesTable, canonical, display
 from aiops.metrics.write_result import Refusal
 
 BUFFER_BYTES = 1 << 20  # larger requests get memory of their own
@@ -131,10 +131,12 @@ class RemoteWriteDecoder:
             return _refuse(Refusal.TOO_MANY_LABELS, sentence, first)
         try:
             labels = canonical(_labels(message))
-        except (InputError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError:
+            return _refuse(Refusal.BAD_LABELS, "a label is not UTF-8", first)
+        except InputError as error:
             return _refuse(Refusal.BAD_LABELS, f"a series cannot be told: {error}", first)
         if not any(name == "__name__" for name, _ in labels):
-            return _refuse(Refusal.BAD_LABELS, f"a series has no __name__: {labels!r}", first)
+            return _refuse(Refusal.BAD_LABELS, f"a series has no __name__: {display(labels)}", first)
         try:
             return self._table.row(labels)
         except OverloadError as error:

@@ -84,6 +84,8 @@ _SELECTOR = re.compile(r'\s*([A-Za-z_][\w.]*)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*
 def parse_matchers(selector: str) -> tuple[Matcher, ...]:
     """`up{job="node", instance!~"db.*"}` -> matchers. Raises InputError where it cannot be read."""
     name, brace, rest = selector.strip().partition("{")
+    if "=" in name or '"' in name:
+        raise InputError(f'selector {selector!r} has no braces: write {{label="value"}} or name{{label="value"}}')
     matchers = [Matcher("__name__", "=", name.strip())] if name.strip() else []
     if brace:
         if not rest.endswith("}"):
