@@ -35,6 +35,10 @@ class Server(Section):
     api_keys: tuple[SecretStr, ...] = Field((), description="accepted keys, 16 characters or more; none = no key asked")
     data_dir: Path = Field(Path("data"), description="snapshots and the embedded database live here")
     body_bytes_max: Count = Field(32 * 1024 * 1024, description="request body, packed or unpacked; beyond: 413")
+    drain_bytes_max: Count = Field(
+        256 * 1024 * 1024, description="read of a refused body so that its reply arrives; beyond: the connection is cut"
+    )
+    drain_s: Seconds = Field(30, description="as drain_bytes_max, in seconds")
     in_flight_max: Count = Field(64, description="writes waiting at a time; beyond: 503 with Retry-After")
 
 

@@ -337,7 +337,7 @@ def test_the_request_id_comes_back(client: Client) -> None:
 
 
 def test_without_a_key_only_health_is_told(keyed_client: Client) -> None:
-    for path in ("/v1/incidents", "/metrics", "/docs", "/openapi.json"):
+    for path in ("/v1/incidents", "/metrics", "/nowhere", "/docsx"):
         reply = keyed_client.get(path)
         assert_problem(reply, 401, "Authorization")
         assert reply.headers["www-authenticate"] == "Bearer"
@@ -346,6 +346,15 @@ def test_without_a_key_only_health_is_told(keyed_client: Client) -> None:
     assert keyed_client.get("/v1/incidents", headers={"Authorization": f"Bearer {KEY}"}).status_code == 200
     assert keyed_client.get("/v1/incidents", headers={"X-API-Key": KEY}).status_code == 200
     assert keyed_client.get("/v1/incidents", headers={"X-API-Key": KEY + "x"}).status_code == 401
+
+
+def test_the_documentation_needs_no_key_and_asks_for_one(keyed_client: Client, client: Client) -> None:
+    page = keyed_client.get("/")
+    assert page.status_code == 200
+    for asset in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
+        assert keyed_client.get(asset).status_code == 200, asset
+    assert "HTTPBearer" in keyed_client.get("/openapi.json").json()["components"]["securitySchemes"]
+    assert "securitySchemes" not in client.get("/openapi.json").json()["components"]
 
 
 def test_a_bug_answers_500_and_the_service_lives(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import structlog
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -71,12 +72,13 @@ def create_app(service: Service) -> ASGIApp:
         writes.close()
         service.stop()
 
+    key = HTTPBearer(auto_error=False, description="one of server.api_keys")  # the gate checks; this tells the reader
     app = FastAPIOffline(  # its documentation pages need no other host
         title="aiops",
         version=aiops.__version__,
         summary="Streaming anomaly detection and candidate incidents",
         lifespan=lifespan,
-        dependencies=[Depends(only_known_parameters)],
+        dependencies=[Depends(only_known_parameters), *([Depends(key)] if service.settings.server.api_keys else [])],
         openapi_tags=[
             {"name": "samples", "description": "metrics in, scores out"},
             {"name": "incidents", "description": "what was found, and what people decide"},

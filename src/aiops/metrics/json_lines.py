@@ -109,8 +109,8 @@ def _samples(body: bytes) -> list[msgspec.Raw]:
 
 
 def _decoded_words(decode: Callable[[bytes], T], text: bytes, most: int) -> T:
-    """What `decode` makes of the text, if need be with its bare NaN and Infinity (at most so many) made JSON: the word in
-    quotes where it is a value, elsewhere `false`, which fits nowhere."""
+    """What `decode` makes of the text, if need be with its bare NaN and Infinity (at most so many) made JSON: the word
+    in quotes where it is a value, elsewhere `false`, which fits nowhere."""
     try:
         return decode(text)
     except msgspec.ValidationError:
