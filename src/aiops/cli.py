@@ -423,6 +423,14 @@ def bench_entities(
             false = f"{sum(one.false_openings for one in labelled) / sum(one.days for one in labelled):.2f}"
             table.add_row("mean", "", "", f1, auprc, found, false, style="bold")
         out.print(table)
+        if hits := [hit for one in figures for hit in one.hits]:
+            ours, chance = ([sum(h) / len(hits) for h in zip(*pairs, strict=True)] for pairs in (
+                [(h.at_100, h.at_150) for h in hits], [(h.by_chance_100, h.by_chance_150) for h in hits],
+            ))  # fmt: skip
+            out.print(
+                f"contributors of {len(hits)} explained segments: HitRate@100 % {ours[0]:.3f}, @150 % {ours[1]:.3f} "
+                f"(random ranking {chance[0]:.3f}, {chance[1]:.3f})"
+            )
 
 
 def _progress(*columns: Any, console: Console = err) -> Progress:
