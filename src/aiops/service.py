@@ -309,19 +309,21 @@ class Service:
     def _follow(self, batch: SampleBatch, scores: Scores, before_ms: int) -> None:
         """Onsets, lasting anomalies and their ends go to grouping in the order of time, and time passes between them as
         it would have had each sample come in a request of its own."""
-        found = enumerate((scores.onsets, scores.persisted, scores.endings))
+        found = enumerate((scores.onsets, scores.persisted, scores.endings, scores.again))
         events = sorted((int(batch.time_ms[k]), k, what) for what, samples in found for k in samples.tolist())
-        judged_ms = 0
+        judged_ms, accepted = 0, set(scores.accepted.tolist())
         for time_ms, k, what in events:
             clock_ms, row = max(time_ms, before_ms), int(batch.rows[k])
             if abs(time_ms - judged_ms) >= TICK_MS:
                 self._grouper.judge(clock_ms)
                 judged_ms = time_ms
             self._grouper.advance(clock_ms)
-            if what == 0:
+            if what in (0, 3):
                 history_s, same_s = self._history(row)
                 is_counter = bool(self.table.is_counter[row])
                 alert = finding.onset(batch, scores, k, self.table.labels(row), is_counter, history_s, same_s)
+                if what == 3 and not self._grouper.incident_of(alert.fingerprint):
+                    continue  # only what is part of an incident comes back
                 self._alert_of_row[row] = alert.fingerprint
                 self._grouper.add([alert], clock_ms)
                 self.observation.alerts.labels(alert.kind).inc()
@@ -330,7 +332,7 @@ class Service:
                 retold = partial(finding.lasting, scores=scores, k=k, is_counter=is_counter, history_s=history_s)
                 self._grouper.persisted(fingerprint, time_ms, retold)
             elif what == 2 and (fingerprint := self._alert_of_row.pop(row, None)) and not self._watch.is_heading(row):
-                self._grouper.ended(fingerprint, time_ms)
+                self._grouper.ended(fingerprint, time_ms, k in accepted)
 
     def _history(self, row: int) -> tuple[float, float]:
         """For how long a series has been known, and for how long it has repeated its value, in seconds."""

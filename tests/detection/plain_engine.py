@@ -6,6 +6,7 @@ Written from the description of each idea, in the order the engine applies them;
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -158,12 +159,26 @@ class Anomaly:
     level: float
     half_width: float
     kind: int
+    usual: float
     outside: int = 0
     quiet: int = 0
     age_s: float = 0.0
     novelty: float = 0.0
     peak: float = 0.0
     persisted: bool = False
+
+
+class Flags(NamedTuple):
+    """What happened to the anomaly of a series."""
+
+    onset: bool = False
+    persisted: bool = False
+    ended: bool = False
+    accepted: bool = False
+    again: bool = False
+
+
+NOTHING = Flags()
 
 
 @dataclass
@@ -177,9 +192,7 @@ class Answer:
     upper: float = math.nan
     kind: int = Kind.NONE
     anomalous: bool = False
-    onset: bool = False
-    persisted: bool = False
-    ended: bool = False
+    life: Flags = NOTHING
     novel: bool = False
     told: tuple[float, ...] = ()
     strength: float = math.nan
@@ -299,6 +312,8 @@ class Series:
     is_stuck: bool = False
     quantum: float = 0.0
     gross_run: int = 0
+    jump_usual: float = 0.0
+    was_told: bool = True
     refractory: int = 0
     onset_strength: float = 0.0
     anomaly: Anomaly | None = None
@@ -342,10 +357,10 @@ class Series:
             strength, telling, evidence = min(strength, JUST_BELOW), 0.0, 0.0
         hint = self._is_hint(telling) and telling < 1
         at_onset = self.anomaly
-        onset, persisted, ended, kind = self._live(strength, telling, value, band, kind, evidence, persist_s)
+        life, kind = self._live(strength, telling, value, band, kind, evidence, persist_s)
         expected, lower, upper = (base + scale * x for x in band)
         told = band
-        if persisted and not onset and at_onset:
+        if life.persisted and not (life.onset or life.again) and at_onset:
             told = at_onset.level, at_onset.level - at_onset.half_width, at_onset.level + at_onset.half_width
         shifted = self.anomaly is not None and kind in (Kind.LEVEL_SHIFT, Kind.VARIANCE)
         return Answer(
@@ -356,11 +371,9 @@ class Series:
             upper,
             kind if strength >= 1 or shifted else Kind.NONE,
             strength >= 1,
-            onset,
-            persisted,
-            ended,
+            life,
             evidence >= K.NOVEL_STRENGTH,
-            (value, *told, *parts) if onset or persisted or hint else (),
+            (value, *told, *parts) if life.onset or life.again or life.persisted or hint else (),
             telling,
             hint,
         )
@@ -466,7 +479,8 @@ class Series:
         self.variance.is_told &= varied >= K.CALM_STRENGTH
         varying = varied if varied >= 1 and not self.variance.is_told else 0.0
         stuck = self._stuck(value == last and count > 0, interval_s)
-        far_out = self._gross(z[1])
+        far_out = self._gross(value, z[1])
+        self.jump_usual = usual if abs(z[3]) >= K.JUMP_MIN else 0.0
         strength = max(likely, new, stuck, far_out, leaving, varying)
         telling = max(likely / K.ALERT_FACTOR, new, stuck, far_out, leaving, varying)
         is_known = count >= K.KNOWN_SAMPLES or count * interval_s >= K.KNOWN_S
@@ -508,15 +522,16 @@ class Series:
         self.step_size = _step(self.step_size, abs(value - last), gain_scale, clip)
         self.run_size += gain_scale * (abs(self.run) - self.run_size)
         slow = min(1.0, interval_s / K.SLOT_INTERVAL_S)
-        slot_free = 0.0 if slot.count >= 12 else K.UNLIMITED
-        mean = slot.mean if slot.count > 0 else value
+        slot_usual, slot_free = (usual, 0.0) if slot.count >= 12 else (max(usual, wide), free)
+        mean = slot.mean if slot.count > 0 else self.mu
+        away = value - mean if slot.count > 0 else 0.0
         slot_gain = max(K.SLOT_GAIN * slow, 1 / (slot.count + 1))
-        slot.mean = _step(mean, value, slot_gain, K.CLIP_MEAN * usual + slot_free)
-        slot.size = _step(slot.size, abs(deviation), slot_gain, K.CLIP_SCALE * usual + slot_free)
+        slot.mean = _step(mean, value, slot_gain, K.CLIP_MEAN * slot_usual + slot_free)
+        slot.size = _step(slot.size, abs(deviation), slot_gain, K.CLIP_SCALE * slot_usual + slot_free)
         slot.mean_long += max(K.SLOT_LONG_GAIN * slow, 1 / (slot.count + 1)) * (value - slot.mean_long)
         slot.count += 1
         week_gain = max(K.WEEK_GAIN * slow, 1 / (self.week_count + 1))
-        self.week[week_hour] = _step(self.week[week_hour], value - mean, week_gain, K.CLIP_MEAN * usual + free)
+        self.week[week_hour] = _step(self.week[week_hour], away, week_gain, K.CLIP_MEAN * usual + free)
         self.week_count = min(self.week_count + K.WEEK_COUNT_STEP * slow, K.WEEK_COUNT_MAX)
         self.count += 1
 
@@ -543,28 +558,34 @@ class Series:
             self.is_stuck = lp >= T.STUCK_LP and self.count >= 100 + T.STUCK_HISTORY * run
         return 1.5 if self.is_stuck else 0.0
 
-    def _gross(self, z: float) -> float:
+    def _is_young(self) -> bool:
         varies = max(self.same_run, self.same_run_max) < K.GROSS_SAME_RUN_MAX
-        young = K.GROSS_COUNT_MIN <= self.count <= K.GROSS_COUNT_MAX
-        self.gross_run = self.gross_run + 1 if abs(z) >= K.GROSS_DEVIATION and varies and young else 0
+        return varies and K.GROSS_COUNT_MIN <= self.count <= K.GROSS_COUNT_MAX
+
+    def _gross(self, value: float, z: float) -> float:
+        if self.anomaly and self.anomaly.usual > 0:
+            z = (value - self.anomaly.level) / self.anomaly.usual
+        self.gross_run = self.gross_run + 1 if abs(z) >= K.GROSS_DEVIATION and self._is_young() else 0
         return min(abs(z) / K.GROSS_DEVIATION, 4.0) if self.gross_run >= K.GROSS_SAMPLES else 0.0
 
     def _live(
         self, strength: float, telling: float, value: float, band: tuple[float, float, float], kind: int,
         evidence: float, persist_s: float,
-    ) -> tuple[bool, bool, bool, int]:  # fmt: skip
+    ) -> tuple[Flags, int]:  # fmt: skip
         onset = telling >= 1 and (self.refractory <= 0 or telling > K.BREAK_THROUGH * self.onset_strength)
-        persisted = ended = False
+        again = telling >= 1 and not onset and self.anomaly is None and self.was_told and self.refractory > 0
+        persisted = ended = accepted = False
         if onset:
             self.refractory, self.onset_strength = int(K.REFRACTORY_SAMPLES), telling
             onset = not self.habit.covers(self.last_time_ms, telling)
+            self.was_told = onset or self.anomaly is not None
             self.bank.budget += 1
             self.creep.is_told = self.creep.is_told or self.creep.last >= 1
             self.variance.is_told = self.variance.is_told or self.variance.last >= 1
         elif self.refractory > 0:
             self.refractory -= 1
-        if onset and self.anomaly is None:
-            self.anomaly = Anomaly(band[0], min(band[2] - band[0], band[0] - band[1]), kind)
+        if (onset or again) and self.anomaly is None:
+            self.anomaly = Anomaly(band[0], min(band[2] - band[0], band[0] - band[1]), kind, self.jump_usual)
         one = self.anomaly
         if one is not None:
             if self.variance.last >= 1 and one.kind <= Kind.PATTERN:
@@ -586,14 +607,17 @@ class Series:
             if one.outside >= K.LEVEL_SHIFT_SAMPLES and kind != Kind.STUCK and one.kind <= Kind.DIP:
                 kind = Kind.LEVEL_SHIFT
             lasted = one.age_s >= persist_s or one.peak >= K.STRONG
-            believed = outside and one.outside >= K.PERSIST_SAMPLES and lasted and one.novelty >= K.NOVEL_STRENGTH
-            if believed and not one.persisted:
+            believed = one.outside >= K.PERSIST_SAMPLES and lasted and one.novelty >= K.NOVEL_STRENGTH
+            if self._is_young() and abs(value - one.level) >= K.LASTING_DEVIATION * one.usual > 0:
+                believed |= one.age_s >= persist_s and one.outside >= K.LASTING_SAMPLES
+            if outside and believed and not one.persisted:
                 one.persisted = persisted = True
             calm = strength < K.CALM_STRENGTH or (outside and strength < 1)
             one.quiet = one.quiet + 1 if calm else 0
-            if one.quiet >= K.ACCEPT_SAMPLES or (not outside and one.quiet >= K.CALM_SAMPLES):
+            accepted = outside and one.quiet >= K.ACCEPT_SAMPLES and one.age_s >= K.ACCEPT_S
+            if accepted or (not outside and one.quiet >= K.CALM_SAMPLES):
                 self.anomaly, ended = None, True
-        return onset, persisted, ended, kind
+        return Flags(onset, persisted, ended, accepted, again), kind
 
 
 def _step(mean: float, value: float, gain: float, clip: float) -> float:

@@ -87,8 +87,11 @@ def assert_same(
         said = (answer.score, answer.expected, answer.lower, answer.upper, answer.strength)
         for mine, theirs in zip(said, out[:, k], strict=True):
             assert math.isclose(mine, theirs, rel_tol=1e-6, abs_tol=1e-9) or (mine != mine and theirs != theirs), k
-        said_flags = (answer.anomalous, answer.onset, answer.persisted, answer.ended, answer.novel, answer.hint)
-        bits = (kernel.ANOMALOUS, kernel.ONSET, kernel.PERSISTED, kernel.ENDED, kernel.NOVEL, kernel.HINT)
+        said_flags = (answer.anomalous, answer.novel, answer.hint, *answer.life)
+        bits = (
+            *(kernel.ANOMALOUS, kernel.NOVEL, kernel.HINT),
+            *(kernel.ONSET, kernel.PERSISTED, kernel.ENDED, kernel.ACCEPTED, kernel.AGAIN),
+        )
         assert said_flags == tuple(bool(flags[k] & bit) for bit in bits), k
         assert answer.kind == kind[k], k
         assert np.isnan(told[k]).all() != bool(answer.told), k

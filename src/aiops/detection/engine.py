@@ -114,6 +114,8 @@ class Engine:
             hints=np.flatnonzero(flags & kernel.HINT) if seen & kernel.HINT else _NOWHERE,
             persisted=np.flatnonzero(flags & kernel.PERSISTED) if seen & kernel.PERSISTED else _NOWHERE,
             endings=np.flatnonzero(flags & kernel.ENDED) if seen & kernel.ENDED else _NOWHERE,
+            accepted=np.flatnonzero(flags & kernel.ACCEPTED) if seen & kernel.ACCEPTED else _NOWHERE,
+            again=np.flatnonzero(flags & kernel.AGAIN) if seen & kernel.AGAIN else _NOWHERE,
             told=told,
         )
 

@@ -64,7 +64,7 @@ REFRACTORY_SAMPLES = 120.0
 BREAK_THROUGH = 2.4  # within the refractory time only something this much stranger is a new onset
 CALM_STRENGTH = 0.5
 CALM_SAMPLES = 5.0  # so many calm samples in a row inside the band end an anomaly
-ACCEPT_SAMPLES = 60.0  # so many calm samples in a row outside it are the new normal
+ACCEPT_SAMPLES, ACCEPT_S = 60.0, 7200.0  # so many calm samples in a row outside it, so long after, are the new normal
 LEVEL_SHIFT_SAMPLES = 10.0
 PERSIST_SAMPLES = 3.0
 CREEP_OVER = 0.7  # a creep is over below this share of its bar
@@ -81,10 +81,12 @@ GROSS_DEVIATION = 50.0  # usual deviations
 GROSS_SAMPLES = 4.0
 GROSS_COUNT_MIN, GROSS_COUNT_MAX = 60.0, 2000.0
 GROSS_SAME_RUN_MAX = 10.0  # only series that change all the time have a usual deviation worth the name
+JUMP_MIN = 8.0  # usual steps: what begins with such a jump is measured by what was usual before it
+LASTING_DEVIATION, LASTING_SAMPLES = 10.0, 10.0  # of a jump that lasts, in a series not known for long
 
 SCORED, WARMING_UP, STALE, RESET, DUPLICATE, CONFLICT, OUT_OF_ORDER, NOT_FINITE = 0, 1, 2, 3, 4, 5, 6, 7
 NONE, SPIKE, DIP, LEVEL_SHIFT, PATTERN, STUCK, TREND, VARIANCE = 0, 1, 2, 3, 4, 5, 7, 8  # 6: missing, told elsewhere
-ANOMALOUS, ONSET, PERSISTED, ENDED, NOVEL, HINT = 1, 2, 4, 8, 16, 32
+ANOMALOUS, ONSET, PERSISTED, ENDED, NOVEL, HINT, ACCEPTED, AGAIN = 1, 2, 4, 8, 16, 32, 64, 128
 
 
 @njit(inline="always")
@@ -107,10 +109,19 @@ def place(head, i, time_ms, raw, stale):
 
 
 @njit(inline="always")
-def gross(body, i, z):
-    """Strength of a deviation of `z` usual sizes: more than 1 from its GROSS_SAMPLES-th sample in a row on."""
+def is_young(body, i):
+    """Too little history for improbability, enough for a usual deviation."""
     varies = max(body[i, S.SAME_RUN], body[i, S.SAME_RUN_MAX]) < GROSS_SAME_RUN_MAX
-    if abs(z) < GROSS_DEVIATION or not varies or not GROSS_COUNT_MIN <= body[i, S.COUNT] <= GROSS_COUNT_MAX:
+    return varies and GROSS_COUNT_MIN <= body[i, S.COUNT] <= GROSS_COUNT_MAX
+
+
+@njit(inline="always")
+def gross(body, i, value, z):
+    """Strength of a deviation of `z` usual sizes: more than 1 from its GROSS_SAMPLES-th sample in a row on. After a
+    jump the sizes are those before it: what is usual may already have followed."""
+    if body[i, S.ACTIVE] > 0 and body[i, S.ONSET_USUAL] > 0:
+        z = (value - body[i, S.ONSET_LEVEL]) / body[i, S.ONSET_USUAL]
+    if abs(z) < GROSS_DEVIATION or not is_young(body, i):
         body[i, S.GROSS_RUN] = 0
         return 0.0
     body[i, S.GROSS_RUN] += 1
@@ -215,7 +226,8 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
     varying = found[8] if body[i, S.VARYING] == 0 and found[8] >= 1 else 0.0
     stuck = same_run(body, i, value == last and count > 0, interval_s)
 
-    far_out = gross(body, i, z_residual)
+    far_out = gross(body, i, value, z_residual)
+    found[9] = usual if abs(z_step) >= JUMP_MIN else 0.0
     strength = max(likelihood, new, stuck, far_out, leaving, varying)
     found[6] = max(likelihood / ALERT_FACTOR, new, stuck, far_out, leaving, varying)
     for part in range(5):
@@ -248,17 +260,20 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
     body[i, S.STEP_ABS] = step_toward(step_size, abs(value - last), gain_scale, CLIP_SCALE * (step_size + floor) + free)
     body[i, S.RUN_MEAN] = run
     body[i, S.RUN_ABS] = run_size + gain_scale * (abs(run) - run_size)
-    slot_free = 0.0 if slot_count >= 12 else UNLIMITED
+    # a young slot may lie anywhere in the range of the series, but no fault in its first samples is its season
+    slot_usual = usual if slot_count >= 12 else max(usual, dev + floor)
+    slot_free = 0.0 if slot_count >= 12 else free
     slot_gain = max(SLOT_GAIN * min(1.0, interval_s / SLOT_INTERVAL_S), 1 / (slot_count + 1))
-    mean = float(body[i, slot + S.SLOT_MEAN]) if slot_count > 0 else value
-    body[i, slot + S.SLOT_MEAN] = step_toward(mean, value, slot_gain, CLIP_MEAN * usual + slot_free)
-    body[i, slot + S.SLOT_ABS] = step_toward(slot_size, abs(deviation), slot_gain, CLIP_SCALE * usual + slot_free)
+    mean = float(body[i, slot + S.SLOT_MEAN]) if slot_count > 0 else mu
+    body[i, slot + S.SLOT_MEAN] = step_toward(mean, value, slot_gain, CLIP_MEAN * slot_usual + slot_free)
+    body[i, slot + S.SLOT_ABS] = step_toward(slot_size, abs(deviation), slot_gain, CLIP_SCALE * slot_usual + slot_free)
     long_gain = max(SLOT_LONG_GAIN * min(1.0, interval_s / SLOT_INTERVAL_S), 1 / (slot_count + 1))
     body[i, slot + S.SLOT_MEAN_LONG] += long_gain * (value - float(body[i, slot + S.SLOT_MEAN_LONG]))
     body[i, slot + S.SLOT_COUNT] = min(slot_count + 1, 1e6)
     week_gain = max(WEEK_GAIN * min(1.0, interval_s / SLOT_INTERVAL_S), 1 / (week_count + 1))
     week = float(body[i, S.WEEK + week_hour])
-    body[i, S.WEEK + week_hour] = step_toward(week, value - mean, week_gain, CLIP_MEAN * usual + free)
+    away = value - mean if slot_count > 0 else 0.0
+    body[i, S.WEEK + week_hour] = step_toward(week, away, week_gain, CLIP_MEAN * usual + free)
     body[i, S.WEEK_COUNT] = min(week_count + WEEK_COUNT_STEP * min(1.0, interval_s / SLOT_INTERVAL_S), WEEK_COUNT_MAX)
     body[i, S.COUNT] = count + 1
     return strength
@@ -266,14 +281,18 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
 
 @njit(inline="always")
 def live(body, i, strength, value, time_ms, interval_s, found, persist_s):
-    """The anomaly's life. Returns (is_onset, is_persisted, is_ended); may turn the kind into LEVEL_SHIFT."""
+    """The anomaly's life as flags; may turn the kind into LEVEL_SHIFT. Within the refractory time what is over can come
+    back (AGAIN): no new alert, but the same trouble."""
     refractory = body[i, S.REFRACTORY]
     telling = found[6]
     onset = telling >= 1 and (refractory <= 0 or telling > BREAK_THROUGH * body[i, S.ONSET_STRENGTH])
-    persisted = ended = False
+    again = telling >= 1 and not onset and body[i, S.ACTIVE] == 0 and body[i, S.ONSET_USUAL] >= 0 and refractory > 0
+    flags = 0
     if onset:
         body[i, S.REFRACTORY], body[i, S.ONSET_STRENGTH] = REFRACTORY_SAMPLES, telling
         onset = not is_habit(body, i, time_ms, telling)
+        if not onset and body[i, S.ACTIVE] == 0:
+            body[i, S.ONSET_USUAL] = -1
         body[i, S.BUDGET] += 1
         if found[7] >= 1:
             body[i, S.CREEPING] = 1
@@ -281,12 +300,12 @@ def live(body, i, strength, value, time_ms, interval_s, found, persist_s):
             body[i, S.VARYING] = 1
     elif refractory > 0:
         body[i, S.REFRACTORY] = refractory - 1
-    if onset and body[i, S.ACTIVE] == 0:
+    if (onset or again) and body[i, S.ACTIVE] == 0:
         body[i, S.ACTIVE], body[i, S.OUTSIDE], body[i, S.QUIET] = 1, 0, 0
         body[i, S.PERSISTED], body[i, S.ONSET_AGE_S] = 0, 0
         body[i, S.ONSET_LEVEL] = found[0]
         body[i, S.ONSET_HALF_WIDTH] = min(found[2] - found[0], found[0] - found[1])
-        body[i, S.ONSET_KIND] = found[3]
+        body[i, S.ONSET_KIND], body[i, S.ONSET_USUAL] = found[3], found[9]
         body[i, S.ONSET_NOVELTY], body[i, S.ONSET_PEAK] = 0, 0
     if body[i, S.ACTIVE] > 0:
         if found[8] >= 1 and body[i, S.ONSET_KIND] <= PATTERN:  # what began as a spike is a change of variance
@@ -312,15 +331,20 @@ def live(body, i, strength, value, time_ms, interval_s, found, persist_s):
             found[3] = LEVEL_SHIFT
         is_new = body[i, S.ONSET_NOVELTY] >= NOVEL_STRENGTH
         has_lasted = body[i, S.ONSET_AGE_S] >= persist_s or body[i, S.ONSET_PEAK] >= STRONG
-        if body[i, S.PERSISTED] == 0 and outside and body[i, S.OUTSIDE] >= PERSIST_SAMPLES and has_lasted and is_new:
+        believed = body[i, S.OUTSIDE] >= PERSIST_SAMPLES and has_lasted and is_new
+        far = abs(value - body[i, S.ONSET_LEVEL]) >= LASTING_DEVIATION * body[i, S.ONSET_USUAL] > 0
+        if far and body[i, S.ONSET_AGE_S] >= persist_s and body[i, S.OUTSIDE] >= LASTING_SAMPLES and is_young(body, i):
+            believed = True
+        if body[i, S.PERSISTED] == 0 and outside and believed:
             body[i, S.PERSISTED] = 1
-            persisted = True
+            flags += PERSISTED
         calm = strength < CALM_STRENGTH or (outside and strength < 1)
         body[i, S.QUIET] = body[i, S.QUIET] + 1 if calm else 0
-        if body[i, S.QUIET] >= ACCEPT_SAMPLES or (not outside and body[i, S.QUIET] >= CALM_SAMPLES):
+        accepted = outside and body[i, S.QUIET] >= ACCEPT_SAMPLES and body[i, S.ONSET_AGE_S] >= ACCEPT_S
+        if accepted or (not outside and body[i, S.QUIET] >= CALM_SAMPLES):
             body[i, S.ACTIVE] = 0
-            ended = True
-    return onset, persisted, ended
+            flags += ENDED + ACCEPTED * accepted
+    return flags + ONSET * onset + AGAIN * again
 
 
 @njit(inline="always")
@@ -380,8 +404,8 @@ def ingest(
     """
     scratch = np.empty(S.BANK_SIZE, np.float32)
     # expected, lower, upper, kind; the value before; novelty as evidence; strength as an alert; strength of the creep;
-    # of the change of variance
-    found = np.empty(9)
+    # of the change of variance; the usual deviation, where the sample is a jump
+    found = np.empty(10)
     parts = np.empty(TOLD_SIZE - TOLD_BAND)
     newest_ms = arrived_ms
     for position in range(len(mine)):
@@ -460,13 +484,13 @@ def ingest(
                 strength = min(strength, JUST_BELOW)
                 found[5] = found[6] = 0.0
             hint = is_hint(policy, i, found[6], REFRACTORY_SAMPLES, BREAK_THROUGH) and found[6] < 1
-        onset, persisted, ended = live(body, i, strength, value, at, interval_s, found, persist_s)
+        life = live(body, i, strength, value, at, interval_s, found, persist_s)
         out[0, k], out[4, k] = strength / (1 + strength), found[6]
         for column in range(3):
             out[1 + column, k] = base + scale * found[column]
         kind[k] = found[3] if strength >= 1 or (body[i, S.ACTIVE] > 0 and found[3] in (LEVEL_SHIFT, VARIANCE)) else NONE
-        flags[k] = ANOMALOUS * (strength >= 1) + ONSET * onset + PERSISTED * persisted + ENDED * ended
-        flags[k] += NOVEL * (found[5] >= NOVEL_STRENGTH) + HINT * hint
-        if onset or persisted or hint:
-            tell(body, i, value, onset or not persisted, found, parts, told, k)
+        flags[k] = life + ANOMALOUS * (strength >= 1) + NOVEL * (found[5] >= NOVEL_STRENGTH) + HINT * hint
+        if hint or life & (ONSET | PERSISTED | AGAIN):
+            is_before = life & PERSISTED and not life & (ONSET | AGAIN)
+            tell(body, i, value, not is_before, found, parts, told, k)
     return newest_ms

@@ -68,6 +68,8 @@ class Scores:
     hints: NDArray[np.int64]  # indices that would have raised one from a lower bar, where the policy asks for these
     persisted: NDArray[np.int64]  # indices at which an anomaly had lasted long enough to be believed by itself
     endings: NDArray[np.int64]  # indices of samples at which the anomaly of their series ended
+    accepted: NDArray[np.int64]  # those of them that ended by becoming usual: the series has not come back
+    again: NDArray[np.int64]  # indices at which an anomaly that had ended came back too soon to be a new alert
     told: NDArray[
         np.float64
     ]  # (n, TOLD_STRENGTHS + len(DETECTORS)); only rows of `onsets` and `persisted`: see kernel.tell

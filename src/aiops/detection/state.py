@@ -44,6 +44,7 @@ GAP_MAX_S = 90  # longest silence between two samples, slowly forgotten
 GROSS_RUN = 91  # samples in a row far outside everything
 ONSET_NOVELTY, ONSET_PEAK = 92, 93  # greatest novelty and strength since the onset
 QUANTUM = 94  # smallest change ever seen, as sent; 0 = none yet
+ONSET_USUAL = 95  # the usual deviation at an onset that was a jump; 0 = it was none, -1 = a habit, not told
 SLOTS = 96  # 24 hours x SLOT_SIZE, on a cache-line border (TAILS + 4 * 2 * 7 = 90)
 SLOT_MEAN, SLOT_ABS, SLOT_COUNT, SLOT_MEAN_LONG, SLOT_SIZE = 0, 1, 2, 3, 4
 WEEK = SLOTS + 24 * SLOT_SIZE  # 168 hours

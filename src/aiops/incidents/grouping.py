@@ -157,13 +157,14 @@ class Grouper:
             group.last_ms = max(group.last_ms, now_ms)
             self._touch(group)
 
-    def ended(self, fingerprint: str, now_ms: int) -> None:
-        """The anomaly of this series is over."""
+    def ended(self, fingerprint: str, now_ms: int, is_accepted: bool = False) -> None:
+        """The anomaly of this series is over; `is_accepted`: it stays where it is, and that has become usual."""
         group = self._by_fingerprint.get(fingerprint)
         if group and (alert := group.alerts.get(fingerprint)) and alert.ended_ms is None:
             group.alerts[fingerprint] = replace(alert, ended_ms=now_ms)
             if group.incident and alert.count == 1:  # a series that flaps must not flood the timeline
-                why = f"{alert.name or 'silence'} is back to usual"
+                now_usual = "has stayed where it is for long: that is its usual now"
+                why = f"{alert.name or 'silence'} {now_usual if is_accepted else 'is back to usual'}"
                 group.notes.append(Event(now_ms, PROGRAM, What.ALERT_ENDED, why))
             self._touch(group)
 
