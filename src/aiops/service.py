@@ -41,6 +41,7 @@ from aiops.reply import REFUSED_BY_STATUS, WHY, known, moment, refused_reply, sa
 from aiops.store.incident_store import Change, Evidence, IncidentFilter, IncidentStore, Page
 from aiops.watch import Watch
 
+YOUNG_S = 86_400  # the first day of a series: what it does at other hours is not known
 TICK_MS = 10_000  # of sample time between looks at what is missing, quiet or forgotten
 PAUSE_MS = 120_000  # of sample time without any sample: the whole stream stood still
 log = structlog.get_logger(__name__)
@@ -330,7 +331,8 @@ class Service:
             elif what == 1 and (fingerprint := self._alert_of_row.get(row)):
                 is_counter, (history_s, _) = bool(self.table.is_counter[row]), self._history(row)
                 retold = partial(finding.lasting, scores=scores, k=k, is_counter=is_counter, history_s=history_s)
-                self._grouper.persisted(fingerprint, time_ms, retold)
+                is_young = history_s < YOUNG_S and not scores.novel[k]
+                self._grouper.persisted(fingerprint, time_ms, retold, is_young)
             elif what == 2 and (fingerprint := self._alert_of_row.pop(row, None)) and not self._watch.is_heading(row):
                 self._grouper.ended(fingerprint, time_ms, k in accepted)
 

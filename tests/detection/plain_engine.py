@@ -317,6 +317,7 @@ class Series:
     refractory: int = 0
     onset_strength: float = 0.0
     anomaly: Anomaly | None = None
+    latest: Anomaly = field(default_factory=lambda: Anomaly(0.0, 0.0, Kind.NONE, 0.0))
     rule: Rule | None = None
     low_bar: float = 0.0
     low_refractory: int = 0
@@ -573,7 +574,8 @@ class Series:
         evidence: float, persist_s: float,
     ) -> tuple[Flags, int]:  # fmt: skip
         onset = telling >= 1 and (self.refractory <= 0 or telling > K.BREAK_THROUGH * self.onset_strength)
-        again = telling >= 1 and not onset and self.anomaly is None and self.was_told and self.refractory > 0
+        again = not onset and strength >= 1 and self.refractory > 0 and self.anomaly is None and self.was_told
+        again = again and abs(value - self.latest.level) > self.latest.half_width
         persisted = ended = accepted = False
         if onset:
             self.refractory, self.onset_strength = int(K.REFRACTORY_SAMPLES), telling
@@ -585,7 +587,9 @@ class Series:
         elif self.refractory > 0:
             self.refractory -= 1
         if (onset or again) and self.anomaly is None:
-            self.anomaly = Anomaly(band[0], min(band[2] - band[0], band[0] - band[1]), kind, self.jump_usual)
+            self.anomaly = self.latest = Anomaly(
+                band[0], min(band[2] - band[0], band[0] - band[1]), kind, self.jump_usual
+            )
         one = self.anomaly
         if one is not None:
             if self.variance.last >= 1 and one.kind <= Kind.PATTERN:

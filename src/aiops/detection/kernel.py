@@ -81,8 +81,8 @@ GROSS_DEVIATION = 50.0  # usual deviations
 GROSS_SAMPLES = 4.0
 GROSS_COUNT_MIN, GROSS_COUNT_MAX = 60.0, 2000.0
 GROSS_SAME_RUN_MAX = 10.0  # only series that change all the time have a usual deviation worth the name
-JUMP_MIN = 8.0  # usual steps: what begins with such a jump is measured by what was usual before it
-LASTING_DEVIATION, LASTING_SAMPLES = 10.0, 10.0  # of a jump that lasts, in a series not known for long
+JUMP_MIN = 5.0  # usual steps: what begins with such a jump is measured by what was usual before it
+LASTING_DEVIATION, LASTING_SAMPLES = 8.0, 10.0  # of a jump that lasts, in a series not known for long
 
 SCORED, WARMING_UP, STALE, RESET, DUPLICATE, CONFLICT, OUT_OF_ORDER, NOT_FINITE = 0, 1, 2, 3, 4, 5, 6, 7
 NONE, SPIKE, DIP, LEVEL_SHIFT, PATTERN, STUCK, TREND, VARIANCE = 0, 1, 2, 3, 4, 5, 7, 8  # 6: missing, told elsewhere
@@ -286,7 +286,8 @@ def live(body, i, strength, value, time_ms, interval_s, found, persist_s):
     refractory = body[i, S.REFRACTORY]
     telling = found[6]
     onset = telling >= 1 and (refractory <= 0 or telling > BREAK_THROUGH * body[i, S.ONSET_STRENGTH])
-    again = telling >= 1 and not onset and body[i, S.ACTIVE] == 0 and body[i, S.ONSET_USUAL] >= 0 and refractory > 0
+    again = not onset and strength >= 1 and refractory > 0 and body[i, S.ACTIVE] == 0 and body[i, S.ONSET_USUAL] >= 0
+    again = again and abs(value - body[i, S.ONSET_LEVEL]) > body[i, S.ONSET_HALF_WIDTH]
     flags = 0
     if onset:
         body[i, S.REFRACTORY], body[i, S.ONSET_STRENGTH] = REFRACTORY_SAMPLES, telling

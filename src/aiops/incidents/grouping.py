@@ -149,11 +149,20 @@ class Grouper:
             alert = replace(alert, peak_score=peak_score, last_ms=alert.time_ms, is_habitual=is_habitual)
             self._place(alert, now_ms)
 
-    def persisted(self, fingerprint: str, now_ms: int, retold: Callable[[Alert], Alert] = lambda alert: alert) -> None:
-        """The anomaly of this series has lasted; `retold`: the alert in the light of that."""
+    def persisted(
+        self,
+        fingerprint: str,
+        now_ms: int,
+        retold: Callable[[Alert], Alert] = lambda alert: alert,
+        is_young: bool = False,
+    ) -> None:
+        """The anomaly of this series has lasted; `retold`: the alert in the light of that. A series that `is_young` has
+        shown little of what it does, so it needs another metric beside it."""
         group = self._by_fingerprint.get(fingerprint)
         if group and (alert := group.alerts.get(fingerprint)) and not alert.is_persistent:
-            group.alerts[fingerprint] = replace(retold(alert), is_persistent=True)
+            alert = retold(alert)
+            new = replace(alert, is_novel=True, last_ms=now_ms) if is_young else replace(alert, is_persistent=True)
+            group.alerts[fingerprint] = new
             group.last_ms = max(group.last_ms, now_ms)
             self._touch(group)
 
