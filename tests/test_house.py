@@ -15,7 +15,7 @@ FLOORS = (
     ("metrics", "simulator"),
     ("detection", "incidents", "store"),
     ("observation", "reply", "finding", "evidence", "watch", "service", "score"),
-    ("api", "backtest", "bench", "bench_entities", "bench_peers", "demo"),
+    ("api", "backtest", "bench", "bench_entities", "bench_ingest", "bench_peers", "bench_snapshot", "demo"),
     ("cli", "__main__"),
 )
 NEIGHBOURS = {  # rooms of one floor that may know each other, and how
@@ -30,7 +30,9 @@ NEIGHBOURS = {  # rooms of one floor that may know each other, and how
     ("service", "evidence"),
     ("evidence", "reply"),
     ("demo", "api"),
-    ("demo", "bench"),
+    ("demo", "bench_ingest"),
+    ("bench_ingest", "bench"),
+    ("bench_snapshot", "bench"),
     ("__main__", "cli"),
 }
 HEAVY = ("torch", "mlflow", "pandas", "sentence_transformers", "pickle", "joblib", "dill")

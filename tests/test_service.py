@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from aiops.config import Settings
 from aiops.errors import ConflictError, OverloadError
@@ -49,6 +50,16 @@ def test_a_jump_becomes_one_candidate_incident_with_evidence(service: Service) -
     values = [sample["value"] for sample in around]
     assert min(values) < 60 and max(values) > 500
     assert "usual level" in incident.title
+
+
+def test_memory_is_told_before_the_first_sample(make_service: MakeService, settings: Settings) -> None:
+    with capture_logs() as lines:
+        service = make_service(settings)
+    (told,) = [line for line in lines if line["event"] == "memory"]
+    assert told["detector_bytes"] == service.table.series_max * told["bytes_per_series"]
+    assert told["bytes_per_series"] <= 4096
+    state = service.engine.state
+    assert told["detector_bytes"] == state.head.nbytes + state.body.nbytes
 
 
 def test_it_recovers_by_itself(service: Service) -> None:

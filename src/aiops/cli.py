@@ -399,6 +399,20 @@ def bench_ingest(
         sys.stdout.write(json.dumps(figures) + "\n")
 
 
+@bench_app.command("snapshot")
+def bench_snapshot(
+    series: Annotated[int, typer.Option(min=1, max=10_000_000)] = 100_000,
+    to: Annotated[
+        Path | None, typer.Option("--dir", help="a folder on the disk to measure; else a temporary one")
+    ] = None,
+) -> None:
+    """Saving the detectors' memory while samples arrive, the longest pause of a write, and restoring it."""
+    from aiops.bench_snapshot import bench_snapshot as measure
+
+    with _errors_told(), tempfile.TemporaryDirectory(prefix="aiops-bench-", dir=to) as folder:
+        sys.stdout.write(json.dumps(measure(series, Path(folder))) + "\n")
+
+
 @bench_app.command("entities")
 def bench_entities(
     data: Annotated[Path, typer.Option(help="folder of *.npz with arrays train, test and perhaps test_label")],

@@ -132,6 +132,11 @@ class Service:
     def start(self) -> None:
         """Takes up where the last run stood, compiles what is compiled, and begins to save snapshots."""
         log.info("starting", note="the first start of an installation compiles for about half a minute")
+        size, each = self.settings.ingest.series_max, self.engine.bytes_per_series
+        recent_bytes = self.settings.ingest.recent_samples_max * RecentSamples.bytes_per_sample
+        log.info(
+            "memory", series_max=size, bytes_per_series=each, detector_bytes=size * each, recent_bytes=recent_bytes
+        )
         self.engine.compile()
         scratch = RemoteWriteDecoder(SeriesTable(1), self._limits)
         scratch.decode(encode_write_request([((("__name__", "a"),), [(0, 0.0)])]))

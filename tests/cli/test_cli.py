@@ -262,6 +262,14 @@ def test_bench_ingest_drives_a_real_server() -> None:
     assert figures["series"] == 120
 
 
+def test_bench_snapshot_saves_and_restores_while_samples_arrive() -> None:
+    figures = json.loads(run("bench", "snapshot", "--series", "3000").stdout)
+    assert set(figures) == {
+        "series", "save_seconds", "longest_pause_ms", "requests_meanwhile", "restore_seconds", "bytes",
+    }  # fmt: skip
+    assert figures["bytes"] > 3000
+
+
 def test_bench_ingest_says_which_peer_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     done = run("bench", "ingest", "--peer", "victoria-metrics")

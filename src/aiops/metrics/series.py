@@ -5,7 +5,7 @@ of samples is four columns: row, time, value, stale flag. Labels are kept once p
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -139,6 +139,15 @@ class SeriesTable:
             name = next((value for key, value in labels if key == "__name__"), "")
             self.is_counter[row] = name.endswith(COUNTER_SUFFIXES) if is_counter is None else is_counter
         return row
+
+    def extend(self, entries: Sequence[tuple[Labels, bool]]) -> bool:
+        """Adds series that are known to be new, with whether each is a counter: what `row` does, for many; False where
+        one of them was known. The caller has seen to `series_max`."""
+        first = len(self._labels)
+        self._labels.extend([labels for labels, _ in entries])
+        self._row.update(zip(self._labels[first:], range(first, len(self._labels)), strict=True))
+        self.is_counter[first : len(self._labels)] = [is_counter for _, is_counter in entries]
+        return len(self._row) == len(self._labels)
 
     def match(self, matchers: Iterable[Matcher]) -> list[int]:
         """Rows whose labels satisfy all matchers, in order of first appearance."""
