@@ -27,9 +27,11 @@ EMPTY = np.uint64(0)
 @njit(inline="always")
 def varint(data, at, end):
     """(value uint64, next position; -1 truncated, -2 longer than ten bytes)."""
+    if at < end and data[np.uint64(at)] < 0x80:  # nearly all: tags, and lengths of names and values
+        return np.uint64(data[np.uint64(at)]), at + 1
     value, shift = np.uint64(0), np.uint64(0)
     while at < end:
-        byte = np.uint64(data[at])
+        byte = np.uint64(data[np.uint64(at)])
         at += 1
         value |= (byte & np.uint64(0x7F)) << shift
         if byte < np.uint64(0x80):
