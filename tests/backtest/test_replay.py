@@ -97,6 +97,15 @@ def test_a_known_incident_told_after_its_end_is_late(tmp_path: Path, settings: S
     assert [one.verdict for one in result.known] == [Verdict.LATE]
 
 
+def test_what_begins_within_an_open_incident_is_told_apart(tmp_path: Path, settings: Settings) -> None:
+    _, end_s = jump_at()
+    known = [known_at("second", end_s - 900, end_s - 600), known_at("elsewhere", end_s - 900, end_s - 600, "db")]
+    result = replay(files(write_history(tmp_path)), settings, known, lambda *_: None)
+    assert [one.verdict for one in result.known] == [Verdict.ONGOING, Verdict.MISSED]
+    assert result.known[0].delay_ms is None
+    assert result.summary()["known_found"] == 0
+
+
 def test_files_of_one_name_are_series_of_their_own(tmp_path: Path, settings: Settings) -> None:
     for folder in "ab":
         (tmp_path / folder).mkdir()

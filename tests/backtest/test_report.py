@@ -82,8 +82,8 @@ def test_the_advice_names_what_was_held_back_missed_and_loud(result: Backtest, s
     judged = [Judged(known, Verdict.HELD_BACK), Judged(result.known[2].known, Verdict.MISSED)]
     many = [solo(result.incidents[-1], k) for k in range(20)]
     said = " ".join(words.advice(replace(result, held_back=held, known=judged, incidents=many), settings))
-    assert "solo_score (now 0.88) = 0.61 would tell 1 of them and up to 0 more incidents" in said
-    assert "No series alerted during other" in said
+    assert "solo_score (now 0.88) of 0.61 would tell 1 of them and up to 0 more incidents" in said
+    assert "No alert began during other: what these series did then was usual for them" in said
     assert "is in 20 of 20 incidents" in said
     assert "6.7 incidents a day are many for one person" in said
 

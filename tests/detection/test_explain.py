@@ -89,7 +89,7 @@ def test_what_is_added_when_it_is_shown() -> None:
     assert explain.told("it is odd", 0.4, None, MONDAY) == "it is odd"
     assert explain.told("it is odd", 7200, None, MONDAY, times=4) == "it is odd, 4 times in 2 hours"
     assert explain.told("it stopped", 60, None, MONDAY, is_silence=True) == "it stopped, silent for 1 minute"
-    assert explain.day(MONDAY - 60_000, MONDAY) == "today 10:36"
+    assert explain.day(MONDAY - 60_000, MONDAY) == "19 Oct 10:36"
     assert explain.day(timestamp_ms("2025-12-31T00:00:00Z"), MONDAY) == "31 Dec 2025"
 
 

@@ -20,7 +20,7 @@ LEFT, RIGHT = 64, 12
 CLOSE_SHARE = 0.34  # of a panel's width
 DAY_MS = 86_400_000
 GAP_SHARE = 0.03  # a longer pause without any sample is cut out of the timeline
-TICK_APART = 70  # of x between labels of time
+TICK_APART, EDGE = 78, 36  # of x: between labels of time, and from the ends of an axis
 PATH_GAP = 4.0  # usual distances between points: a longer gap breaks the line
 STYLE = """
 .aiops text{font:11px system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;fill:var(--ink,#30363d)}
@@ -314,7 +314,8 @@ def _time_grid(axis: Axis, top: float, bottom: float, count: int) -> list[str]:
     out = []
     for x, label in axis.ticks(count):
         out.append(f'<path class="grid" d="M{x:.1f} {top:.1f}V{bottom:.1f}"/>')
-        out.append(_text(x, bottom + 14, label, "dim", "middle" if x - axis.left > 20 else "start"))
+        anchor = "start" if x - axis.left < EDGE else "end" if axis.right - x < EDGE else "middle"
+        out.append(_text(x, bottom + 14, label, "dim", anchor))
     return out
 
 

@@ -2,7 +2,8 @@
 
 A history goes through a real service in a folder of its own, in order of time, so what is reported is what a user would
 have seen; nothing is fitted, nothing looks ahead. Where incidents are known, each is found, found late, held back (an
-alert that was not evidence enough for an incident) or missed, and what belongs to none of them is counted.
+alert that was not evidence enough for an incident) or missed, and what belongs to none of them is counted. What began
+while an earlier incident of its series was still open tells nothing new, and is counted by itself.
 """
 
 from collections import Counter
@@ -40,6 +41,7 @@ class Verdict(StrEnum):
 
     FOUND = "found"
     LATE = "late"  # told only after it was over
+    ONGOING = "ongoing"  # no new incident: one of its series, told earlier, was still open
     HELD_BACK = "held_back"  # a series alerted, but not enough spoke against chance for an incident
     MISSED = "missed"
 
@@ -54,8 +56,9 @@ class Judged:
 
     @property
     def delay_ms(self) -> int | None:
-        """From its start until it was told."""
-        return self.incident.detected_ms - self.known.start_ms if self.incident else None
+        """From its start until it was told; None where it was not, or long before."""
+        is_told = self.incident is not None and self.verdict != Verdict.ONGOING
+        return self.incident.detected_ms - self.known.start_ms if self.incident and is_told else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,8 +282,19 @@ def _judge(known: KnownIncident, incidents: Sequence[Incident], onsets: Sequence
     found = next((one for one in incidents if _belongs(one, known)), None)
     if found:
         return Judged(known, Verdict.LATE if found.detected_ms > known.end_ms else Verdict.FOUND, found)
+    earlier = next((one for one in incidents if _runs_into(one, known)), None)
+    if earlier:
+        return Judged(known, Verdict.ONGOING, earlier)
     alerted = any(known.covers(one.time_ms) and known.concerns(one.labels) for one in onsets)
     return Judged(known, Verdict.HELD_BACK if alerted else Verdict.MISSED)
+
+
+def _runs_into(incident: Incident, known: KnownIncident) -> bool:
+    """Whether an incident told before still had a running alert of a series concerned when the known one began."""
+    return incident.detected_ms < known.start_ms and any(
+        known.concerns(alert.labels) and (alert.ended_ms is None or alert.ended_ms >= known.start_ms)
+        for alert in incident.alerts
+    )
 
 
 def _belongs(incident: Incident, known: KnownIncident) -> bool:

@@ -261,7 +261,8 @@ th,td{padding:5px 10px 5px 0;border-bottom:1px solid var(--line);vertical-align:
 .tag{border-radius:9px;padding:1px 8px;font-size:12px;background:var(--back);border:1px solid var(--line);
  white-space:nowrap}
 .tag.high,.tag.critical,.tag.missed{border-color:#cf222e;color:#cf222e}
-.tag.medium,.tag.late,.tag.held_back{border-color:#bf8700;color:#bf8700} .tag.found{border-color:#1a7f37;color:#1a7f37}
+.tag.medium,.tag.late,.tag.held_back,.tag.ongoing{border-color:#bf8700;color:#bf8700}
+.tag.found{border-color:#1a7f37;color:#1a7f37}
 """
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

@@ -16,6 +16,7 @@ BAR_MIN = 0.51  # solo_score lies above the alert threshold
 VERDICTS = {
     Verdict.FOUND: "found",
     Verdict.LATE: "found late",
+    Verdict.ONGOING: "within an earlier incident",
     Verdict.HELD_BACK: "held back",
     Verdict.MISSED: "missed",
 }
@@ -131,20 +132,25 @@ def _advice_on_known(result: Backtest, settings: Settings) -> list[str]:
         persist = duration(settings.detection.persist_s)
         said.append(
             f"{count(len(scores), 'known incident')} raised alerts that were held back, since they neither lasted "
-            f"{persist} nor had company. [incidents] solo_score (now {settings.incidents.solo_score}) "
+            f"{persist} nor had company. [incidents] solo_score (now {settings.incidents.solo_score}) of "
             + "; ".join(_at(bar, scores, [onset.score for onset in held]) for bar in _bars(scores))
             + "."
         )
-    missed = [one.known.name for one in result.known if one.verdict == Verdict.MISSED]
+    missed = [one.known for one in result.known if one.verdict == Verdict.MISSED]
     if missed:
-        names = ", ".join(missed[:3]) + (f" and {len(missed) - 3} more" if len(missed) > 3 else "")
-        said.append(f"No series alerted during {names}: is the metric that shows it in this history?")
+        names = ", ".join(one.name for one in missed[:3]) + (f" and {len(missed) - 3} more" if len(missed) > 3 else "")
+        is_seen = any(one.where and one.concerns(labels) for one in missed for labels in result.spans)
+        why = (
+            "what these series did then was usual for them"
+            if is_seen
+            else "is the metric that shows it in this history"
+        )
+        said.append(f"No alert began during {names}: {why}{'; look at their pictures.' if is_seen else '?'}")
     late = [one for one in result.known if one.verdict == Verdict.LATE]
     if late:
         said.append(
             f"{count(len(late), 'known incident was', 'known incidents were')} told only after the end: an anomaly "
-            "counts by itself after "
-            f" [detection] persist_s = {settings.detection.persist_s:g}."
+            f"counts by itself after [detection] persist_s = {settings.detection.persist_s:g}."
         )
     return said
 
@@ -158,7 +164,7 @@ def _bars(scores: Sequence[float]) -> list[float]:
 def _at(bar: float, wanted: Sequence[float], all_held: Sequence[float]) -> str:
     mine = sum(score >= bar for score in wanted)
     others = max(sum(score >= bar for score in all_held) - mine, 0)
-    return f"= {bar:.2f} would tell {mine} of them and up to {count(others, 'more incident')}"
+    return f"{bar:.2f} would tell {mine} of them and up to {count(others, 'more incident')}"
 
 
 def loudest(result: Backtest, most: int) -> list[tuple[str, int, int, float]]:

@@ -70,10 +70,10 @@ def usual_hour(time_ms: int, history_s: float) -> str:
 
 
 def day(time_ms: int, now_ms: int) -> str:
-    """`12 Oct`, with the year where it is another; `today 09:15`."""
+    """`12 Oct`, with the year where it is another, with the time where it is the same day."""
     moment, now = (datetime.fromtimestamp(t / 1000, UTC) for t in (time_ms, now_ms))
     if moment.date() == now.date():
-        return f"today {moment:%H:%M}"
+        return f"{moment.day} {moment:%b %H:%M}"
     return f"{moment.day} {moment:%b}" + (f" {moment.year}" if moment.year != now.year else "")
 
 
