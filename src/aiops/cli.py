@@ -200,7 +200,7 @@ def backtest(
         else:
             raise InputError("say what to replay: files, or --prometheus URL")
         with _progress(TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.fields[shown]}")) as progress:
-            task = progress.add_task("replaying", total=1.0, shown="")
+            task = progress.add_task("replaying", total=1.0, shown="the first start compiles for half a minute")
 
             def progressed(samples: int, time_ms: int, done: float) -> None:
                 progress.update(task, completed=done, shown=f"{_minute(time_ms)}, {samples:,} samples")
@@ -238,7 +238,8 @@ def _show_backtest(result: Any, settings: Any) -> None:
     for one in result.incidents:
         row = (_minute(one.detected_ms), one.severity.name.lower(), one.name, str(one.alert_count))
         table.add_row(*row, escape(result.reason(one)))
-    out.print(table)
+    if result.incidents:
+        out.print(table)
     if result.known:
         table = Table("known incident", "verdict", "told as", "when")
         for one in result.known:

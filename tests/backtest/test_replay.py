@@ -75,6 +75,7 @@ def test_progress_is_told_as_a_share_of_the_history(tmp_path: Path, settings: Se
     replay(files(write_history(tmp_path, 1)), settings, [], lambda sent, _, done: seen.append((sent, done)))
     assert seen[-1] == (2 * 24 * HOUR, 1.0)
     assert seen == sorted(seen)
+    assert [done for _, done in seen] == pytest.approx([sent / (2 * 24 * HOUR) for sent, _ in seen])
 
 
 def test_an_alert_that_opened_no_incident_is_held_back(tmp_path: Path, settings: Settings) -> None:

@@ -186,7 +186,7 @@ def replay(
     service.start()
     sent, spans = 0, _Spans(settings.ingest.series_max)
     onsets: list[Onset] = []
-    onset_count = 0
+    onset_count, done = 0, 0.0
     try:
         for piece in history.pieces():
             if not len(piece.time_ms):
@@ -208,7 +208,8 @@ def replay(
                         kind = Kind(int(scores.kind[k])).name.lower()
                         onsets.append(Onset(labels, int(batch.time_ms[k]), float(scores.score[k]), kind))
                 sent += end - start
-                progressed(sent, now_ms, piece.done)
+                progressed(sent, now_ms, done + (piece.done - done) * end / len(rows))
+            done = piece.done
         incidents = sorted(_all_incidents(service), key=lambda one: one.detected_ms)
     finally:
         service.stop()
