@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from aiops.config import is_loopback, load
+from aiops.config import is_loopback, load, per_day
 from aiops.errors import SettingsError
 
 KEY = "0123456789abcdef"
@@ -37,6 +37,14 @@ def test_lists_of_tables_come_from_the_file_or_as_json(tmp_path: Path) -> None:
     assert '"match": "c"' in {key: value for key, value, _, _ in loaded.rows()}["detection.rules"]
 
 
+@pytest.mark.parametrize(
+    ("rate", "a_day"), [("3 per day", 3), ("1 per hour", 24), ("2 per week", 2 / 7), ("0.5 a day", 0.5), ("1/hour", 24)]
+)
+def test_a_budget_is_a_number_and_a_time(rate: str, a_day: float) -> None:
+    assert load(None, {"AIOPS_DETECTION_ALERT_BUDGET": rate}).settings.detection.alert_budget == rate
+    assert per_day(rate) == pytest.approx(a_day)
+
+
 def test_the_file_is_found_by_variable_or_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, "[server]\nport = 7\n")
     assert load(None, {"AIOPS_CONFIG": str(path)}).settings.server.port == 7
@@ -62,6 +70,14 @@ def test_the_file_is_found_by_variable_or_in_the_folder(tmp_path: Path, monkeypa
             '[[detection.rules]]\nmatch = "m"\ndirction = "up"',
             "detection.rules.0.dirction: unknown key; did you mean direction?",
         ),
+        (
+            '[detection]\nalert_budget = "3 a fortnight"',
+            "detection.alert_budget: write a number of alerts",
+        ),
+        ('[detection]\nalert_budget = "0 per day"', "write a number of alerts and a time"),
+        ('[[detection.budgets]]\nmatch = "m"\nalerts = "often"', "detection.budgets.0.alerts: write a number"),
+        ('[[detection.budgets]]\nmatch = "m"\nalerts = ""', "detection.budgets.0.alerts"),
+        ('[[detection.budgets]]\nmatch = "m"', "detection.budgets.0.alerts: Field required"),
         ('[[detection.rules]]\nmatch = "m"\nzebra = 1', "keys are match, direction"),
         ('[[detection.rules]]\nmatch = "m"\ndirection = "sideways"', "detection.rules.0.direction"),
         ("[detection.rules]\nmatch = 1", "write [[detection.rules]] above each table"),

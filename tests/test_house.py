@@ -14,8 +14,18 @@ FLOORS = (
     ("errors", "config", "log", "compiled"),
     ("metrics", "simulator"),
     ("detection", "incidents", "store"),
-    ("observation", "reply", "finding", "evidence", "watch", "service", "score"),
-    ("api", "backtest", "bench", "bench_entities", "bench_ingest", "bench_peers", "bench_snapshot", "demo"),
+    ("observation", "reply", "arrival", "telling", "finding", "evidence", "watch", "service", "score"),
+    (
+        "api",
+        "backtest",
+        "bench",
+        "bench_budget",
+        "bench_entities",
+        "bench_ingest",
+        "bench_peers",
+        "bench_snapshot",
+        "demo",
+    ),
     ("cli", "__main__"),
 )
 NEIGHBOURS = {  # rooms of one floor that may know each other, and how
@@ -24,6 +34,10 @@ NEIGHBOURS = {  # rooms of one floor that may know each other, and how
     ("store", "incidents"),
     ("service", "observation"),
     ("service", "reply"),
+    ("service", "arrival"),
+    ("arrival", "reply"),
+    ("service", "telling"),
+    ("telling", "observation"),
     ("service", "finding"),
     ("service", "watch"),
     ("watch", "finding"),
@@ -33,6 +47,7 @@ NEIGHBOURS = {  # rooms of one floor that may know each other, and how
     ("demo", "bench_ingest"),
     ("bench_ingest", "bench"),
     ("bench_snapshot", "bench"),
+    ("bench_budget", "demo"),
     ("__main__", "cli"),
 }
 HEAVY = ("torch", "mlflow", "pandas", "sentence_transformers", "pickle", "joblib", "dill")

@@ -414,6 +414,20 @@ def bench_snapshot(
         sys.stdout.write(json.dumps(measure(series, Path(folder))) + "\n")
 
 
+@bench_app.command("budget")
+def bench_budget(
+    per_day: Annotated[float, typer.Option(min=0, max=1000, help="alerts a day of the fleet; 0 = no budget")] = 3,
+    seed: Annotated[int, typer.Option(help="another seed, another fleet and other faults")] = 1,
+    weeks: Annotated[int, typer.Option(min=2, max=52, help="simulated weeks; the first is warm-up")] = 4,
+) -> None:
+    """Is an alert budget kept in normal weeks of the simulated fleet, and what is found in weeks with faults?"""
+    from aiops.bench_budget import bench_budget as measure
+
+    log.configure("error", "json")
+    with _errors_told():
+        sys.stdout.write(json.dumps(measure(per_day, seed, weeks)) + "\n")
+
+
 @bench_app.command("entities")
 def bench_entities(
     data: Annotated[Path, typer.Option(help="folder of *.npz with arrays train, test and perhaps test_label")],

@@ -7,18 +7,37 @@ which. A key nobody knows is an error that suggests the right one: a typing mist
 import difflib
 import ipaddress
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from aiops.errors import SettingsError
 
+_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:per|a|an|/)\s*(hour|day|week)\s*")
+_DAYS = {"hour": 1 / 24, "day": 1.0, "week": 7.0}
+
+
+def per_day(rate: str) -> float:
+    """`3 per day`, `1 per hour`, `2 per week` as a number a day. Raises ValueError where it is none of these."""
+    found = _RATE.fullmatch(rate)
+    if not found or float(found[1]) == 0:
+        raise ValueError('write a number of alerts and a time: "3 per day", "1 per hour" or "2 per week"')
+    return float(found[1]) / _DAYS[found[2]]
+
+
+def _is_rate(rate: str) -> str:
+    per_day(rate or "1 per day")
+    return rate
+
+
+Rate = Annotated[str, AfterValidator(_is_rate)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -60,6 +79,11 @@ class Rule(Section):
     limit: float | None = Field(None, description="where the series ends; told hours before it is reached")
 
 
+class Budget(Section):
+    match: str = Field(description='series it holds for, as in Prometheus: {team="shop"}')
+    alerts: Rate = Field(min_length=1, description="how many of them are told: 3 per day, 1 per hour, 2 per week")
+
+
 class Detection(Section):
     threads: int = Field(0, ge=0, le=64, description="scoring threads; 0 = one per core, at most 8")
     warm_up_samples: Count = Field(20, description="samples of a series before its first score")
@@ -68,6 +92,10 @@ class Detection(Section):
     missing_intervals: float = Field(5, gt=0, description="silence of so many usual intervals is missing data")
     missing_min_s: Seconds = Field(30, description="shorter silences are never missing data")
     missing_forget_s: Seconds = Field(86_400, description="a series silent for longer is gone for good")
+    alert_budget: Rate = Field("", description='the most surprising only: "3 per day"; empty = all')
+    budgets: tuple[Budget, ...] = Field(
+        (), max_length=100, description="the same for the series that match; the first that matches counts"
+    )
     rules: tuple[Rule, ...] = Field((), description="which deviations of which series may alert; later rules win")
     limit_horizon_s: Seconds = Field(21_600, description="a limit reached within this time, at this pace, is told")
 

@@ -20,6 +20,8 @@ def onset(
     """The alert that sample k of a batch, of the series with these labels, raises. `history_s`: for how long the series
     is known; `same_s`: for how long it has repeated its value."""
     kind, found, time_ms = Kind(int(scores.kind[k])), _deviation(scores, k), int(batch.time_ms[k])
+    if kind == Kind.NONE:  # below the usual bar, told by a budget that asks for more
+        kind = Kind.SPIKE if found.value > found.expected else Kind.DIP
     return Alert(
         labels=labels,
         kind=kind.name.lower(),
@@ -32,6 +34,7 @@ def onset(
         upper=found.upper,
         since_ms=time_ms - round(1000 * same_s) if kind == Kind.STUCK else None,
         contributions=explain.contributions(scores.told[k, TOLD_STRENGTHS:].tolist()),
+        strength=round(float(scores.strength[k]), 4),
         is_novel=bool(scores.novel[k]),
     )
 
@@ -41,7 +44,8 @@ def lasting(alert: Alert, scores: Scores, k: int, is_counter: bool, history_s: f
     of now where they are further from what was expected than those of the onset."""
     kind, found = Kind(int(scores.kind[k])), _deviation(scores, k)
     hour = explain.usual_hour(alert.time_ms, history_s)
-    alert = replace(alert, kind=kind.name.lower() if kind else alert.kind)
+    strength = max(alert.worth, round(float(scores.strength[k]), 4))
+    alert = replace(alert, kind=kind.name.lower() if kind else alert.kind, strength=strength)
     if alert.value is None or alert.expected is None or not kind:
         return alert
     if abs(found.value - found.expected) <= abs(alert.value - alert.expected) or not found.is_outside:

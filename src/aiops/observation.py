@@ -22,7 +22,10 @@ class Observation:
         self.refused = Counter("aiops_samples_refused", "Samples refused", ["protocol", "reason"], registry=r)
         self.unscored = Counter("aiops_samples_unscored", "Accepted, but nothing to score", ["status"], registry=r)
         self.ingest_seconds = Histogram("aiops_ingest_seconds", "One write, inside", registry=r, buckets=_SECONDS)
-        self.alerts = Counter("aiops_alerts", "Anomaly onsets", ["kind"], registry=r)
+        self.alerts = Counter("aiops_alerts", "Anomaly onsets told", ["kind"], registry=r)
+        self.budget_per_day = Gauge("aiops_alert_budget_per_day", "Alerts a day asked for", ["budget"], registry=r)
+        self.budget_bar = Gauge("aiops_alert_budget_bar", "Strength told now, 1 = no budget", ["budget"], registry=r)
+        self.budget_told = Gauge("aiops_alert_budget_told", "Told since the start", ["budget"], registry=r)
         self.opened = Counter("aiops_candidate_incidents", "Candidate incidents opened", ["severity"], registry=r)
         self.store_failures = Counter("aiops_store_failures", "Incidents that could not be stored", registry=r)
         self.snapshot_failures = Counter("aiops_snapshot_failures", "Snapshots that failed", registry=r)
@@ -42,6 +45,12 @@ class Observation:
         for reason, count in result.refused.items():
             self.refused.labels(protocol, reason.value).inc(count)
         self.ingest_seconds.observe(seconds)
+
+    def budget(self, name: str, per_day: float, bar: float, told_count: int) -> None:
+        """How an alert budget stands."""
+        self.budget_per_day.labels(name).set(per_day)
+        self.budget_bar.labels(name).set(bar)
+        self.budget_told.labels(name).set(told_count)
 
     def set_aside(self, statuses: NDArray[np.uint8]) -> None:
         """`Status` of samples; those that are kept without a score are counted, the refused are counted elsewhere."""

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from aiops.config import Detection
+from aiops.detection.budget import AlertBudget
 from aiops.detection.engine import Engine
 from aiops.detection.policy import Policy
-from aiops.detection.scores import Kind, Status
+from aiops.detection.scores import Kind, Scores, Status
 from aiops.errors import TableError
 from aiops.metrics.series import SampleBatch, SeriesTable
 from aiops.metrics.table_file import SUFFIXES, SampleTable, order_of_time, write_table
@@ -152,8 +153,10 @@ def _scored(table: SampleTable, settings: Detection) -> tuple[dict[str, np.ndarr
     good = np.flatnonzero(table.good)
     good = good[order_of_time(table.time_ms[good])]
     batch = SampleBatch(rows[good], table.time_ms[good], table.values[good], np.zeros(len(good), np.bool_))
-    policy = Policy(series, settings.rules)
+    budget = AlertBudget(settings)
+    policy = Policy(series, settings.rules, (lambda labels: budget.scope_of(labels) is not None) if budget else None)
     scores = Engine(series, settings.warm_up_samples, policy=policy).ingest(batch)
+    _keep_to(budget, series, batch, scores)
 
     def spread(column: np.ndarray, empty: object) -> np.ndarray:
         full = np.full(len(table.good), empty, column.dtype)
@@ -171,3 +174,16 @@ def _scored(table: SampleTable, settings: Detection) -> tuple[dict[str, np.ndarr
     }
     counts = Counter(scores.status[np.isnan(scores.score)].tolist())
     return columns, {status: counts[int(status)] for status in _WHY_NOT if counts[int(status)]}
+
+
+def _keep_to(budget: AlertBudget, series: SeriesTable, batch: SampleBatch, scores: Scores) -> None:
+    """Takes back the alerts that an alert budget does not tell; each onset of a series stands for itself."""
+    events = np.concatenate([scores.onsets, scores.hints]) if budget else scores.hints
+    if len(events):
+        budget.advance(int(batch.time_ms.min()))
+    for k in events[np.argsort(batch.time_ms[events], kind="stable")].tolist():
+        scope, strength = budget.scope_of(series.labels(int(batch.rows[k]))), float(scores.strength[k])
+        if scope is not None:
+            scope.advance(int(batch.time_ms[k]))
+            is_told = strength > 0 and scope.offer(int(batch.time_ms[k]), strength)
+            scores.alert[k] = scores.score[k] if is_told else 0.0

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
 from aiops import evidence, finding
+from aiops.arrival import within_time
 from aiops.config import Settings
 from aiops.detection import state as S
 from aiops.detection.engine import Engine
 from aiops.detection.policy import Policy
-from aiops.detection.scores import Scores, Status
+from aiops.detection.scores import Kind, Scores, Status
 from aiops.detection.snapshot import Snapshots
 from aiops.errors import NotFoundError, OverloadError, SnapshotError
 from aiops.incidents import incident as life
@@ -39,6 +40,7 @@ from aiops.metrics.write_result import Refusal, WriteResult
 from aiops.observation import Observation
 from aiops.reply import REFUSED_BY_STATUS, WHY, known, moment, refused_reply, sample_record, score_reply
 from aiops.store.incident_store import Change, Evidence, IncidentFilter, IncidentStore, Page
+from aiops.telling import Telling
 from aiops.watch import Watch
 
 YOUNG_S = 86_400  # the first day of a series: what it does at other hours is not known
@@ -98,7 +100,8 @@ class Service:
             settings.ingest.labels_per_series_max,
             settings.ingest.label_bytes_max,
         )
-        self._snapshots = Snapshots(settings.server.data_dir / "detector")
+        self._folder = settings.server.data_dir / "detector"
+        self._snapshots = Snapshots(self._folder)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self.observation = Observation()
@@ -108,7 +111,8 @@ class Service:
     def _build(self) -> None:
         detection = self.settings.detection
         self.table = SeriesTable(self.settings.ingest.series_max)
-        policy = Policy(self.table, detection.rules)
+        self._telling = Telling(detection, self.settings.incidents.entity_labels, self.observation)
+        policy = Policy(self.table, detection.rules, self._telling.is_budgeted)
         self.engine = Engine(self.table, detection.warm_up_samples, detection.persist_s, detection.threads, policy)
         self._decoder = RemoteWriteDecoder(self.table, self._limits)
         self._recent = RecentSamples(self.settings.ingest.recent_samples_max)
@@ -121,7 +125,11 @@ class Service:
             return next_id
 
         self._grouper = Grouper(
-            self.settings.incidents, self.settings.topology.depends_on, number, partial(evidence.recall, self.store)
+            self.settings.incidents,
+            self.settings.topology.depends_on,
+            number,
+            partial(evidence.recall, self.store),
+            self._telling.budget,
         )
         self._grouped_rows = 0
         self._alert_of_row: dict[int, str] = {}  # rows with a running anomaly -> fingerprint
@@ -143,6 +151,7 @@ class Service:
         with self._lock:
             try:
                 self.engine.newest_ms = self._snapshots.restore(self.table, self.engine.state)
+                self._telling.restore(self._folder)
             except SnapshotError as error:
                 log.error("snapshot_refused", reason=str(error), action="kept aside as *.refused; learning starts anew")
                 self._snapshots.set_aside()
@@ -183,6 +192,7 @@ class Service:
         started = time.perf_counter()
         try:
             size = self._snapshots.save(self.table, self.engine.state, self.engine.newest_ms, self._lock)
+            self._telling.save(self._folder, self._lock)
         except OSError as error:
             self.observation.snapshot_failures.inc()
             log.error("snapshot_failed", reason=str(error), action="will try again; free space in server.data_dir")
@@ -235,9 +245,10 @@ class Service:
             raise OverloadError("the service is starting or stopping; send this again in a moment")
 
     def _ingest(self, batch: SampleBatch) -> _Ingested:
-        batch, kept, refused, first = self._within_time(batch)
+        batch, kept, refused, first = within_time(batch, self.table, self.settings.ingest, self._now_s())
         if len(batch) and 0 < self.engine.newest_ms < (first_ms := int(batch.time_ms.min())) - PAUSE_MS:
             self._watch.paused(self.engine.newest_ms, first_ms)
+            self._telling.budget.advance(first_ms, is_covered=False)
         before_ms = self.engine.newest_ms
         scores = self.engine.ingest(batch)
         is_plain = not len(batch) or int(scores.status.max()) <= Status.WARMING_UP  # most requests
@@ -255,40 +266,12 @@ class Service:
         now_ms = self.engine.newest_ms
         if now_ms - self._ticked_ms >= TICK_MS:
             self._ticked_ms = now_ms
+            self._telling.tick(now_ms)
             self._look(min(now_ms, int(1000 * self._now_s())))
         self._grouper.judge(now_ms)
         self._grouper.advance(now_ms)
         self._store(self._grouper.collect(now_ms))
         return _Ingested(kept, refused, first, scores, batch.rows)
-
-    def _within_time(
-        self, batch: SampleBatch
-    ) -> tuple[SampleBatch, NDArray[np.bool_], dict[Refusal, int], dict[Refusal, str]]:
-        """The samples whose times can be, which these are, and what is said of the others."""
-        ingest = self.settings.ingest
-        latest = int(1000 * (self._now_s() + ingest.future_max_s))
-        kept = np.ones(len(batch), np.bool_)
-        refused: dict[Refusal, int] = {}
-        first: dict[Refusal, str] = {}
-        if not len(batch) or (batch.time_ms.max() <= latest and batch.time_ms.min() >= ingest.timestamp_min_ms):
-            return batch, kept, refused, first
-        ahead = f"more than {ingest.future_max_s:.0f} s ahead of the clock"
-        for reason, bad, why in (
-            (Refusal.TOO_FAR_IN_FUTURE, batch.time_ms > latest, ahead),
-            (Refusal.TOO_OLD, batch.time_ms < ingest.timestamp_min_ms, "before timestamp_min_ms: is the unit right?"),
-        ):
-            if bad.any():
-                k = int(np.flatnonzero(bad)[0])
-                refused[reason] = int(bad.sum())
-                labels = self.table.labels(int(batch.rows[k]))
-                first[reason] = f"{display(labels)} at {moment(int(batch.time_ms[k]))}: {why}"
-                kept &= ~bad
-        return (
-            SampleBatch(batch.rows[kept], batch.time_ms[kept], batch.values[kept], batch.stale[kept]),
-            kept,
-            refused,
-            first,
-        )
 
     def _remember(self, batch: SampleBatch, scores: Scores, is_plain: bool) -> None:
         columns: dict[str, NDArray[Any]] = {
@@ -315,7 +298,7 @@ class Service:
     def _follow(self, batch: SampleBatch, scores: Scores, before_ms: int) -> None:
         """Onsets, lasting anomalies and their ends go to grouping in the order of time, and time passes between them as
         it would have had each sample come in a request of its own."""
-        found = enumerate((scores.onsets, scores.persisted, scores.endings, scores.again))
+        found = enumerate((scores.onsets, scores.persisted, scores.endings, scores.again, scores.hints))
         events = sorted((int(batch.time_ms[k]), k, what) for what, samples in found for k in samples.tolist())
         judged_ms, accepted = 0, set(scores.accepted.tolist())
         for time_ms, k, what in events:
@@ -324,20 +307,25 @@ class Service:
                 self._grouper.judge(clock_ms)
                 judged_ms = time_ms
             self._grouper.advance(clock_ms)
-            if what in (0, 3):
+            self._telling.budget.advance(clock_ms)
+            if what in (0, 3) or (what == 4 and self._telling.is_worth(self.table.labels(row), time_ms, scores, k)):
                 history_s, same_s = self._history(row)
                 is_counter = bool(self.table.is_counter[row])
                 alert = finding.onset(batch, scores, k, self.table.labels(row), is_counter, history_s, same_s)
                 if what == 3 and not self._grouper.incident_of(alert.fingerprint):
                     continue  # only what is part of an incident comes back
-                self._alert_of_row[row] = alert.fingerprint
-                self._grouper.add([alert], clock_ms)
-                self.observation.alerts.labels(alert.kind).inc()
+                is_told = not self._grouper.add([alert], clock_ms)
+                self._telling.tell(scores, k, alert.kind, is_told, is_new=what != 3)
+                if what != 4:
+                    self._alert_of_row[row] = alert.fingerprint
+                elif row not in self._alert_of_row and not self._watch.is_heading(row):
+                    self._grouper.ended(alert.fingerprint, time_ms)  # a hint is of a moment
             elif what == 1 and (fingerprint := self._alert_of_row.get(row)):
                 is_counter, (history_s, _) = bool(self.table.is_counter[row]), self._history(row)
                 retold = partial(finding.lasting, scores=scores, k=k, is_counter=is_counter, history_s=history_s)
                 is_young = history_s < YOUNG_S and not scores.novel[k]
-                self._grouper.persisted(fingerprint, time_ms, retold, is_young)
+                if self._grouper.persisted(fingerprint, time_ms, retold, is_young):
+                    self._telling.tell(scores, k, Kind(int(scores.kind[k])).name.lower(), is_told=True)
             elif what == 2 and (fingerprint := self._alert_of_row.pop(row, None)) and not self._watch.is_heading(row):
                 self._grouper.ended(fingerprint, time_ms, k in accepted)
 
@@ -349,8 +337,8 @@ class Service:
     def _look(self, now_ms: int) -> None:
         alerts, over = self._watch.look(now_ms)
         for alert in alerts:
-            self._grouper.add([alert], now_ms)
-            self.observation.alerts.labels(alert.kind).inc()
+            if not self._grouper.add([alert], now_ms):
+                self.observation.alerts.labels(alert.kind).inc()
         for fingerprint in set(over).difference(self._alert_of_row.values()):
             self._grouper.ended(fingerprint, now_ms)
 

@@ -356,6 +356,8 @@ class Series:
             return Answer(Status.WARMING_UP)
         if self.rule and kind not in (Kind.STUCK, Kind.VARIANCE) and not self._counts(self.rule, value, band[0], kind):
             strength, telling, evidence = min(strength, JUST_BELOW), 0.0, 0.0
+        learned = self.count - 1
+        is_known = learned >= K.KNOWN_SAMPLES or learned * max(self.interval_s, 1e-3) >= K.KNOWN_S
         hint = self._is_hint(telling) and telling < 1
         at_onset = self.anomaly
         life, kind = self._live(strength, telling, value, band, kind, evidence, persist_s)
@@ -375,7 +377,7 @@ class Series:
             life,
             evidence >= K.NOVEL_STRENGTH,
             (value, *told, *parts) if life.onset or life.again or life.persisted or hint else (),
-            telling,
+            telling if is_known else min(telling, evidence),
             hint,
         )
 

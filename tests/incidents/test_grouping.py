@@ -8,8 +8,10 @@ import pytest
 
 from aiops.config import Incidents
 from aiops.incidents.alert import Alert
-from aiops.incidents.grouping import Grouper, chance, neighbourhood
+from aiops.incidents.grouping import Grouper
 from aiops.incidents.incident import Incident, State, What, confirm, dismiss
+from aiops.incidents.relation import neighbourhood
+from aiops.incidents.surprise import chance
 from tests.incidents.test_incident import alert
 
 MINUTE = 60_000

@@ -235,7 +235,7 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
     parts[5], parts[6], parts[7], parts[8], parts[9] = new, stuck, far_out, leaving, varying
     # what an incident may be built on: a state that is new to a series known for long, or far out, or stuck
     is_known = count >= KNOWN_SAMPLES or count * interval_s >= KNOWN_S
-    found[5] = max(new if is_known else 0.0, far_out, stuck, found[7], found[8])
+    found[5], found[10] = max(new if is_known else 0.0, far_out, stuck, found[7], found[8]), is_known
     if leaving > 0 and leaving >= new and leaving >= stuck:
         found[3] = TREND
     elif stuck > 0 and stuck >= likelihood and stuck >= new:
@@ -398,15 +398,16 @@ def ingest(
     newest sample time of the stream before it. is_counter bool (n_series,); head, body: `State`; policy: `Policy.rows`,
     perhaps without any. persist_s: how long an anomaly lasts before it is called persistent; warm_up: samples before
     the first score.
-    Writes out float64 (5, n) = score, expected, lower, upper, strength as an alert (NaN = not known); status, kind
-    uint8 (n,); flags uint8 (n,) = ANOMALOUS | ONSET | PERSISTED | ENDED | NOVEL | HINT. told float64 (n, TOLD_SIZE): at
-    ONSET, PERSISTED and HINT only, the value as scored (of a counter: its rate), expected, lower, upper (PERSISTED:
-    those of the onset), and the strength of each detector. Returns the newest sample time.
+    Writes out float64 (5, n) = score, expected, lower, upper, strength as an alert (NaN = not known; while a series is
+    young, only what an incident may be built on); status, kind uint8 (n,); flags uint8 (n,) = ANOMALOUS | ONSET |
+    PERSISTED | ENDED | NOVEL | HINT. told float64 (n, TOLD_SIZE): at ONSET, PERSISTED, HINT only, the value as scored
+    (of a counter: its rate), expected, lower, upper (PERSISTED: those of the onset), and the strength of each detector.
+    Returns the newest sample time.
     """
     scratch = np.empty(S.BANK_SIZE, np.float32)
     # expected, lower, upper, kind; the value before; novelty as evidence; strength as an alert; strength of the creep;
-    # of the change of variance; the usual deviation, where the sample is a jump
-    found = np.empty(10)
+    # of the change of variance; the usual deviation, where the sample is a jump; whether the series is known for long
+    found = np.empty(11)
     parts = np.empty(TOLD_SIZE - TOLD_BAND)
     newest_ms = arrived_ms
     for position in range(len(mine)):
@@ -486,7 +487,8 @@ def ingest(
                 found[5] = found[6] = 0.0
             hint = is_hint(policy, i, found[6], REFRACTORY_SAMPLES, BREAK_THROUGH) and found[6] < 1
         life = live(body, i, strength, value, at, interval_s, found, persist_s)
-        out[0, k], out[4, k] = strength / (1 + strength), found[6]
+        out[0, k] = strength / (1 + strength)
+        out[4, k] = found[6] if found[10] > 0 else min(found[6], found[5])
         for column in range(3):
             out[1 + column, k] = base + scale * found[column]
         kind[k] = found[3] if strength >= 1 or (body[i, S.ACTIVE] > 0 and found[3] in (LEVEL_SHIFT, VARIANCE)) else NONE

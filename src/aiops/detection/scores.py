@@ -61,7 +61,7 @@ class Scores:
     anomalous: NDArray[np.bool_]
     novel: NDArray[np.bool_]  # no such state was ever seen; False at an anomaly: it has happened before
     alert: NDArray[np.float32]  # score at the onset of an anomaly, 0 elsewhere
-    strength: NDArray[np.float32]  # as an alert: 1 = the bar; NaN = not known
+    strength: NDArray[np.float32]  # as an alert, for the budget: 1 = the bar; NaN = not known
     kind: NDArray[np.uint8]  # Kind
     status: NDArray[np.uint8]  # Status
     onsets: NDArray[np.int64]  # indices of samples that raised an alert

@@ -12,8 +12,9 @@ copied. Rows are mostly zeros at first, so blocks are packed (snappy), which is 
 import gc
 import json
 import os
+import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from io import BufferedReader
@@ -189,6 +190,27 @@ def _no_collection() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Named arrays as one file, replaced as a whole. Raises OSError."""
+    draft = path.with_suffix(".draft")
+    with draft.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """What `save_arrays` kept; nothing where there is no file. Raises SnapshotError where it cannot be read."""
+    if not path.exists():
+        return {}
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise SnapshotError(f"{path} cannot be read: {error}") from None
 
 
 def _header(line: bytes) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class Alert:
     expected: float | None = None
     lower: float | None = None
     upper: float | None = None
+    strength: float | None = None  # the greatest at an onset, 1 = the usual bar; None: what the score says
     peak_score: float = 0.0
     last_ms: int = 0  # of the latest onset
     count: int = 1  # onsets
@@ -45,6 +46,11 @@ class Alert:
         """16 hex digits that name this series, and whether it is its values or its silence that alerts."""
         text = repr((self.labels, self.kind == MISSING)).encode()
         return hashlib.blake2b(text, digest_size=8).hexdigest()
+
+    @property
+    def worth(self) -> float:
+        """Strength before an alert budget."""
+        return self.score / (1 - min(self.score, 0.999)) if self.strength is None else self.strength
 
     @property
     def name(self) -> str:
@@ -77,6 +83,7 @@ class Alert:
             contributions=told.contributions,
             times=self.times + (self.ended_ms is not None),
             peak_score=max(self.peak_score, later.score),
+            strength=max(self.worth, later.worth),
             last_ms=max(self.last_ms, later.time_ms),
             count=self.count + 1,
             is_novel=self.is_novel or later.is_novel,

@@ -12,7 +12,6 @@ its alert is shown where it belongs, but is no evidence.
 Time is the time of the samples, never the clock, so a replay groups as the live stream did.
 """
 
-import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,46 +19,14 @@ from dataclasses import dataclass, field, replace
 from aiops.config import Incidents as GroupingSettings
 from aiops.incidents.alert import Alert
 from aiops.incidents.incident import FINAL, PROGRAM, Event, Incident, State, What, recover, relapse
+from aiops.incidents.relation import Entity, entities_of, neighbourhood
 from aiops.incidents.severity import Severity, severity
+from aiops.incidents.surprise import Budget, NoBudget, Scope, chance, surprise
 from aiops.metrics.series import Labels
 
-Entity = tuple[str, str]
 DAY_MS = 86_400_000
 HABIT_DAYS, HABIT_COUNT, HABIT_SLACK_MS = 8, 2, 15 * 60_000
 STEP_MS, STEPS_MAX = 10_000, 1000  # time passes in steps; a long silence in no more than so many
-HOPS = 2  # neighbours of neighbours: a slow database is felt two services up
-
-
-def entities_of(labels: Labels, entity_labels: Sequence[str]) -> list[Entity]:
-    """All entities a series belongs to, in the order of `entity_labels`; a series with none stands for itself."""
-    mapping = dict(labels)
-    found = [(name, mapping[name]) for name in entity_labels if name in mapping]
-    return found or [("series", repr([pair for pair in labels if pair[0] != "__name__"] or labels))]
-
-
-def neighbourhood(depends_on: Mapping[str, Sequence[str]], hops: int = HOPS) -> dict[str, frozenset[str]]:
-    """Entity value -> values within `hops` dependencies of it, in either direction."""
-    links: dict[str, set[str]] = {}
-    for above, below in depends_on.items():
-        for other in below:
-            links.setdefault(above, set()).add(other)
-            links.setdefault(other, set()).add(above)
-    reach = {}
-    for start in links:
-        seen = {start}
-        for _ in range(hops):
-            seen |= {other for value in seen for other in links[value]}
-        reach[start] = frozenset(seen - {start})
-    return reach
-
-
-def chance(count: int, mean: float) -> float:
-    """P(a Poisson variable of this mean >= count)."""
-    term, below = math.exp(-mean), 0.0
-    for k in range(count):
-        below += term
-        term *= mean / (k + 1)
-    return max(1.0 - below, term)  # `term` bounds it where 1 - below has no digits left
 
 
 @dataclass(slots=True, eq=False)
@@ -72,6 +39,10 @@ class Group:
     dropped: int = 0  # alerts beyond the limit
     incident: Incident | None = None
     notes: list[Event] = field(default_factory=list)  # not yet told
+    scope: Scope | None = None  # the alert budget it was offered to, with what strength, and what came of it
+    offered: float = 0.0
+    offered_ms: int = 0
+    told: str = ""  # why a budget tells it
 
     @property
     def is_active(self) -> bool:
@@ -82,7 +53,8 @@ class Grouper:
     """Alerts in, changed incidents out. Not thread-safe: one caller at a time.
 
     `next_id`: gives the number of a new incident. `recall`: when the like of an alert was last seen before the incident
-    of this number. `known` must hear of every series once, for the count of chance.
+    of this number. `known` must hear of every series once, for the count of chance. `budget`: alerts of its series open
+    incidents only where it tells them.
     """
 
     def __init__(
@@ -91,8 +63,9 @@ class Grouper:
         depends_on: Mapping[str, Sequence[str]],
         next_id: Callable[[], int],
         recall: Callable[[Alert, int], int | None] = lambda *_: None,
+        budget: Budget | None = None,
     ) -> None:
-        self._settings, self._next_id, self._recall = settings, next_id, recall
+        self._settings, self._next_id, self._recall, self._budget = settings, next_id, recall, budget or NoBudget()
         self._near = neighbourhood(depends_on)
         self._population: Counter[Entity] = Counter()  # series per entity
         self._population_of_value: Counter[str] = Counter()
@@ -137,17 +110,21 @@ class Grouper:
         group = self._by_fingerprint.get(fingerprint)
         return group.incident if group else None
 
-    def add(self, alerts: Sequence[Alert], now_ms: int) -> None:
-        """Alerts at their onset."""
+    def add(self, alerts: Sequence[Alert], now_ms: int) -> int:
+        """Alerts at their onset. Returns how many a budget holds back."""
+        held_back = 0
         for alert in alerts:
             quiet_until, peak = self._dismissed.get(alert.fingerprint, (0, 0.0))
             if alert.time_ms < quiet_until and alert.score < peak + 0.1:
                 self.suppressed_count += 1
+                held_back += self._budget.scope_of(alert.labels) is not None
                 continue
             peak_score = max(alert.score, alert.peak_score)
             is_habitual = self._is_habit(alert)
             alert = replace(alert, peak_score=peak_score, last_ms=alert.time_ms, is_habitual=is_habitual)
             self._place(alert, now_ms)
+            held_back += self._budget.scope_of(alert.labels) is not None and not self._is_told_by(alert)
+        return held_back
 
     def persisted(
         self,
@@ -155,9 +132,9 @@ class Grouper:
         now_ms: int,
         retold: Callable[[Alert], Alert] = lambda alert: alert,
         is_young: bool = False,
-    ) -> None:
+    ) -> bool:
         """The anomaly of this series has lasted; `retold`: the alert in the light of that. A series that `is_young` has
-        shown little of what it does, so it needs another metric beside it."""
+        shown little of what it does, so it needs another metric beside it. True where a budget tells its group now."""
         group = self._by_fingerprint.get(fingerprint)
         if group and (alert := group.alerts.get(fingerprint)) and not alert.is_persistent:
             alert = retold(alert)
@@ -165,6 +142,8 @@ class Grouper:
             group.alerts[fingerprint] = new
             group.last_ms = max(group.last_ms, now_ms)
             self._touch(group)
+            return self._is_told_by(group.alerts[fingerprint])
+        return False
 
     def ended(self, fingerprint: str, now_ms: int, is_accepted: bool = False) -> None:
         """The anomaly of this series is over; `is_accepted`: it stays where it is, and that has become usual."""
@@ -306,6 +285,9 @@ class Grouper:
             else:
                 group.dropped += 1
         group.last_ms = max(group.last_ms, other.last_ms)
+        group.told = group.told or other.told
+        if other.scope:  # two things were one
+            other.scope.offer(other.offered_ms, 0.0, before=other.offered, is_told=True)
         self._drop(other)
 
     def _drop(self, group: Group) -> None:
@@ -326,10 +308,29 @@ class Grouper:
     def _touch(self, group: Group) -> None:
         self._changed[id(group)] = self._unjudged[id(group)] = group
 
+    def _is_told_by(self, alert: Alert) -> bool:
+        """Offers the group of this alert to the budget of its series, once more where it has grown; whether it is told
+        by that."""
+        group, scope = self._by_fingerprint.get(alert.fingerprint), self._budget.scope_of(alert.labels)
+        strength = surprise(group.alerts.values()) if group and scope else 0.0
+        if not group or strength <= group.offered:
+            return False
+        group.scope, group.offered_ms = group.scope or scope, group.offered_ms or alert.time_ms
+        assert group.scope
+        is_known = bool(group.told or group.incident)
+        is_told = group.scope.offer(group.offered_ms, strength, group.offered, is_known)
+        group.offered = strength
+        if is_told:
+            group.told = group.scope.reason(strength)
+            self._touch(group)
+        return is_told
+
     def _evidence(self, group: Group) -> tuple[str, Alert] | None:
         """Why this is no chance, in words, and the alert that shows it best; None while it may be."""
-        settings = self._settings
-        alerts = [alert for alert in group.alerts.values() if not alert.is_habitual]
+        if group.told:
+            return group.told, _strongest(list(group.alerts.values()))
+        settings, scope_of = self._settings, self._budget.scope_of
+        alerts = [alert for alert in group.alerts.values() if not alert.is_habitual and not scope_of(alert.labels)]
         if not alerts:
             return None
         strongest = max(alerts, key=lambda alert: alert.peak_score)

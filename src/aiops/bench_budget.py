@@ -1,0 +1,89 @@
+"""Is the alert budget kept? The simulated fleet's normal weeks, and weeks with known faults, through the service.
+
+Both run in this process, at the speed the machine has. The first week is warm-up: a fleet of which every series is new
+has no history to be surprised by.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aiops.config import Settings
+from aiops.demo import FAULTS_PER_DAY, warm_up_days
+from aiops.incidents.incident import Incident
+from aiops.metrics.series import SampleBatch
+from aiops.service import Service
+from aiops.simulator.fault import Fault, schedule
+from aiops.simulator.fleet import DAY_MS, Fleet
+from aiops.simulator.judge import FoundAlert, FoundIncident, judge
+from aiops.simulator.simulation import Simulation
+from aiops.store.database import open_database
+from aiops.store.incident_store import IncidentFilter, IncidentStore
+
+CHUNK_MINUTES = 10
+WARM_UP_WEEKS = 1
+
+
+def bench_budget(per_day: float, seed: int, weeks: int) -> dict[str, Any]:
+    """Alerts told and incidents opened a day in normal weeks after the first, for a budget of `per_day` alerts a day of
+    the whole fleet; and in as many weeks with faults, which were found, with the budget and without (`per_day` 0)."""
+    days = 7 * weeks
+    fleet = Fleet(seed)
+    first = fleet.start_ms + warm_up_days(days) * DAY_MS
+    count = int(FAULTS_PER_DAY * (days - warm_up_days(days)))
+    faults = schedule(fleet, first, fleet.start_ms + days * DAY_MS, count, seed)
+    told, opened = _run(fleet, (), days, per_day)[:2]
+    faulty_told, faulty_opened, incidents = _run(fleet, faults, days, per_day)
+    verdict = judge(fleet, faults, [_found(one) for one in incidents])
+    false = {one.name for one in incidents if one.detected_ms >= first} & set(verdict.false_incidents)
+    late = 7 * WARM_UP_WEEKS
+    return {
+        "per_day": per_day,
+        "seed": seed,
+        "told_per_day": round(float(np.mean(told[late:])), 3),
+        "told_per_day_by_week": [round(float(week.mean()), 3) for week in told.reshape(weeks, 7)],
+        "incidents_per_day": round(float(np.mean(opened[late:])), 3),
+        "with_faults": {
+            "told_per_day": round(float(np.mean(faulty_told[late:])), 3),
+            "incidents_per_day": round(float(np.mean(faulty_opened[late:])), 3),
+            "faults_found": verdict.found_count,
+            "faults_injected": len(faults),
+            "false_incidents": len(false),
+        },
+    }
+
+
+def _run(
+    fleet: Fleet, faults: Sequence[Fault], days: int, per_day: float
+) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]], list[Incident]]:
+    """Alerts told and incidents opened, each int (days,), and the incidents."""
+    told, opened = np.zeros(days, np.int64), np.zeros(days, np.int64)
+    with tempfile.TemporaryDirectory(prefix="aiops-bench-") as folder:
+        settings = Settings().with_data_in(Path(folder))
+        budget = {"alert_budget": f"{per_day:g} per day" if per_day else ""}
+        detection = settings.detection.model_copy(update=budget | {"snapshot_interval_s": 3600.0})
+        topology = settings.topology.model_copy(update={"depends_on": dict(fleet.topology)})
+        settings = settings.model_copy(update={"detection": detection, "topology": topology})
+        now_ms = fleet.start_ms
+        service = Service(settings, IncidentStore(open_database(settings.store_url)), lambda: now_ms / 1000)
+        service.start()
+        rows = np.array([service.table.row(labels) for labels in fleet.series], np.int32)
+        for chunk in Simulation(fleet, faults, days).chunks(CHUNK_MINUTES):
+            now_ms = int(chunk.time_ms[-1])
+            stale = np.zeros(len(chunk.values), np.bool_)
+            scores = service.ingest_batch(SampleBatch(rows[chunk.series], chunk.time_ms, chunk.values, stale))
+            told[(now_ms - fleet.start_ms) // DAY_MS] += np.count_nonzero(scores.alert > 0)
+        service.stop()
+        page = service.incidents(IncidentFilter(), 100_000, None)
+        incidents = [service.store.get(one.incident_id) for one in page.items]
+    for one in incidents:
+        opened[min((one.detected_ms - fleet.start_ms) // DAY_MS, days - 1)] += 1
+    return told, opened, incidents
+
+
+def _found(incident: Incident) -> FoundIncident:
+    alerts = [FoundAlert(alert.labels, alert.time_ms) for alert in incident.alerts]
+    return FoundIncident(incident.name, incident.detected_ms, alerts)
