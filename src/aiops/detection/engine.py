@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from aiops.detection import kernel
 from aiops.detection.policy import Policy
+from aiops.detection.prior import Priors
 from aiops.detection.scores import Scores
 from aiops.detection.state import BYTES_PER_SERIES, State
 from aiops.metrics.series import SampleBatch, SeriesTable
 
 SAMPLES_PER_THREAD_MIN = 2048  # about half a millisecond: less is not worth another thread
 THREADS_MAX = 8  # chosen by itself: beyond, memory is the limit
+PRIOR_COUNT_MIN = 10  # samples by which the level of a new series is known well enough
+PRIOR_PASSES = 4
 NEIGHBOURS = 6  # bits: so many neighbouring rows stay together, since neighbouring results share a cache line
 _NOWHERE = np.empty(0, np.int64)
 
@@ -42,6 +45,7 @@ class Engine:
         self.persist_s = persist_s
         self.state = State.allocate(table.series_max)
         self.policy = policy or Policy(table)
+        self._priors = Priors(table, self.state, max(warm_up_samples, PRIOR_COUNT_MIN))
         self.newest_ms = 0
         self.threads = threads or min(os.cpu_count() or 1, THREADS_MAX)
         self._pool = ThreadPoolExecutor(self.threads, "engine") if self.threads > 1 else None
@@ -89,12 +93,22 @@ class Engine:
                 )
             )
 
-        shares = min(self.threads, n // SAMPLES_PER_THREAD_MIN)
-        if self._pool is None or shares < 2:
-            self.newest_ms = score(np.arange(n))
-        else:
-            owner = (rows >> NEIGHBOURS) % shares
-            self.newest_ms = max(self._pool.map(score, [np.flatnonzero(owner == share) for share in range(shares)]))
+        def score_all(mine: NDArray[np.int64]) -> int:
+            shares = min(self.threads, len(mine) // SAMPLES_PER_THREAD_MIN)
+            if self._pool is None or shares < 2:
+                return score(mine)
+            owner = (rows[mine] >> NEIGHBOURS) % shares
+            return max(self._pool.map(score, [mine[owner == share] for share in range(shares)]))
+
+        self._priors.learn_series()
+        mine = np.arange(n)
+        for _ in range(PRIOR_PASSES):  # the first samples of a counter, NaN and late ones teach nothing
+            if (later := self._priors.later(rows[mine])) is None:
+                break
+            self.newest_ms = max(self.newest_ms, score_all(mine[~later]))
+            self._priors.hand_over()
+            mine = mine[later]
+        self.newest_ms = max(self.newest_ms, score_all(mine))
         seen = int(np.bitwise_or.reduce(flags))  # most batches have no event: not worth looking for each
         onsets = np.flatnonzero(flags & kernel.ONSET) if seen & kernel.ONSET else _NOWHERE
         alert = np.zeros(n, np.float32)

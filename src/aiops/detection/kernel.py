@@ -223,13 +223,13 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
     found[8] = variance_change(body, i, value - last, step_size + floor)
     if found[8] < CALM_STRENGTH:
         body[i, S.VARYING] = 0
-    varying = found[8] if body[i, S.VARYING] == 0 and found[8] >= 1 else 0.0
+    varying = found[8] * (body[i, S.VARYING] == 0 and found[8] >= 1)
     stuck = same_run(body, i, value == last and count > 0, interval_s)
 
     far_out = gross(body, i, value, z_residual)
     found[9] = usual if abs(z_step) >= JUMP_MIN else 0.0
     strength = max(likelihood, new, stuck, far_out, leaving, varying)
-    found[6] = max(likelihood / ALERT_FACTOR, new, stuck, far_out, leaving, varying)
+    found[6] = max(likelihood / ALERT_FACTOR, new, stuck * (body[i, S.STUCK] == 1), far_out, leaving, varying)
     for part in range(5):
         parts[part] *= count / (count + HISTORY_COUNT) / IMPROBABILITY_BAR / WEIGHT_SUM
     parts[5], parts[6], parts[7], parts[8], parts[9] = new, stuck, far_out, leaving, varying
@@ -240,7 +240,7 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
         found[3] = TREND
     elif stuck > 0 and stuck >= likelihood and stuck >= new:
         found[3] = STUCK
-    elif varying > 0 and varying >= new and varying >= likelihood:
+    elif varying > 0 and varying >= new and varying >= likelihood and found[1] <= value <= found[2]:
         found[3] = VARIANCE
     elif new > likelihood and found[1] <= value <= found[2]:
         found[3] = PATTERN
@@ -299,6 +299,8 @@ def live(body, i, strength, value, time_ms, interval_s, found, persist_s):
             body[i, S.CREEPING] = 1
         if found[8] >= 1:
             body[i, S.VARYING] = 1
+        if body[i, S.STUCK] > 0:
+            body[i, S.STUCK] = 2
     elif refractory > 0:
         body[i, S.REFRACTORY] = refractory - 1
     if (onset or again) and body[i, S.ACTIVE] == 0:
@@ -309,11 +311,12 @@ def live(body, i, strength, value, time_ms, interval_s, found, persist_s):
         body[i, S.ONSET_KIND], body[i, S.ONSET_USUAL] = found[3], found[9]
         body[i, S.ONSET_NOVELTY], body[i, S.ONSET_PEAK] = 0, 0
     if body[i, S.ACTIVE] > 0:
-        if found[8] >= 1 and body[i, S.ONSET_KIND] <= PATTERN:  # what began as a spike is a change of variance
-            body[i, S.ONSET_KIND], body[i, S.VARYING] = VARIANCE, 1
-        if body[i, S.ONSET_KIND] == VARIANCE and found[8] >= 1:
-            found[3] = VARIANCE
         outside = abs(value - body[i, S.ONSET_LEVEL]) > body[i, S.ONSET_HALF_WIDTH]
+        if found[8] >= 1 and not outside and found[1] <= value <= found[2]:
+            if body[i, S.ONSET_KIND] <= PATTERN:  # what began as a spike is a change of variance
+                body[i, S.ONSET_KIND], body[i, S.VARYING] = VARIANCE, 1
+            if body[i, S.ONSET_KIND] == VARIANCE:
+                found[3] = VARIANCE
         if body[i, S.ONSET_KIND] == STUCK:
             outside = body[i, S.STUCK] > 0
         elif body[i, S.ONSET_KIND] == TREND:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 4
+FORMAT = 5
 """Raise when the meaning of any column changes: snapshots of another format are refused."""
 
 # head: float64 (n, 8)
@@ -35,7 +35,7 @@ WEEK_COUNT = 18
 REFRACTORY, ONSET_STRENGTH = 19, 20
 ACTIVE, OUTSIDE, QUIET = 21, 22, 23  # anomaly running; samples outside the band since onset; calm samples in a row
 ONSET_LEVEL, ONSET_HALF_WIDTH, ONSET_AGE_S, PERSISTED = 24, 25, 26, 27
-SAME_RUN, SAME_RUN_MAX, SAME_FIRST, SAME_NEXT, STUCK = 28, 29, 30, 31, 32
+SAME_RUN, SAME_RUN_MAX, SAME_FIRST, SAME_NEXT, STUCK = 28, 29, 30, 31, 32  # STUCK: 1 found, 2 told
 ONSET_KIND = 33
 TAILS = 34  # 4 statistics x 2 signs x TAIL_SIZE
 TAIL_Q, TAIL_MEAN, TAIL_SPREAD, TAIL_P, TAIL_N, TAIL_E, TAIL_NE, TAIL_SIZE = 0, 1, 2, 3, 4, 5, 6, 7

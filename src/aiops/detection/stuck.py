@@ -16,6 +16,7 @@ STUCK_RUN_MIN = 20.0
 STUCK_MIN_S = 600.0
 STUCK_HISTORY = 3.0  # a run is judged by a history so many times longer
 STUCK_FIRST_PRIOR, STUCK_NEXT_PRIOR = 0.1, 0.3
+STUCK_ACCEPT_S = 86_400.0  # then it is the new normal
 STUCK_RUN_LEARNED = 30.0  # a long run teaches no more than this many repeats
 
 
@@ -40,6 +41,9 @@ def same_run(body, i, is_same, interval_s):
     run += 1
     body[i, S.SAME_RUN] = run
     if run < STUCK_RUN_MIN or run <= 2 * body[i, S.SAME_RUN_MAX] or run * interval_s < STUCK_MIN_S:
+        return 0.0
+    if run * interval_s > STUCK_ACCEPT_S:
+        body[i, S.STUCK] = 0
         return 0.0
     if body[i, S.STUCK] == 0:  # judged by the habit before this run began to teach otherwise
         lp = -math.log10(max(first, 1e-3)) - (run - 1) * math.log10(min(max(following, 0.05), 0.9999))
