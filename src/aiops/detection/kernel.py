@@ -36,13 +36,9 @@ LATE_ACCEPTED = 5  # this many late samples in order among themselves: the clock
 RAW_MAX = 1e30  # larger magnitudes are cut: float32 state must not overflow
 
 # Constants of the residuals; half-lives in samples. Hour slots of series faster than a minute forget by time.
-GAIN_LONG = 1 - 0.5 ** (1 / 2000)
-GAIN_SCALE = 1 - 0.5 ** (1 / 1000)
-GAIN_LEVEL = 1 - 0.5 ** (1 / 40)
-GAIN_RUN = 1 - 0.5 ** (1 / 1.2)
-SLOT_GAIN = 0.05
-SLOT_INTERVAL_S = 60.0
-SLOT_LONG_GAIN = 0.1
+GAIN_LONG, GAIN_SCALE = 1 - 0.5 ** (1 / 2000), 1 - 0.5 ** (1 / 1000)
+GAIN_LEVEL, GAIN_RUN = 1 - 0.5 ** (1 / 40), 1 - 0.5 ** (1 / 1.2)
+SLOT_GAIN, SLOT_LONG_GAIN, SLOT_INTERVAL_S = 0.05, 0.1, 60.0
 WEEK_GAIN, WEEK_COUNT_STEP, WEEK_COUNT_MAX = 0.03, 0.1, 50.0
 FLOOR_DEV, FLOOR_MEAN, FLOOR_QUANTA, FLOOR_ABS = 0.03, 1e-4, 0.5, 1e-9
 CLIP_MEAN, CLIP_SCALE = 5.0, 10.0  # one sample moves a mean, a scale by no more than so many scales
