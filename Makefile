@@ -26,8 +26,8 @@ interop: $(VENV)/.dev $(VENV)/.postgres  ## against a real Prometheus and Postgr
 train-setup: $(VENV)/.dev  ## what training needs on top
 	$(BIN)/pip install --quiet -c training/constraints.txt -e '.[train]'
 
-clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis data
+clean:  ## what was built; never ./data
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

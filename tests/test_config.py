@@ -34,7 +34,7 @@ def test_lists_of_tables_come_from_the_file_or_as_json(tmp_path: Path) -> None:
     assert [(rule.match, rule.change_min) for rule in rules] == [("a", 5), ("b", None)]
     loaded = load(path, {"AIOPS_DETECTION_RULES": '[{"match": "c", "direction": "up"}]'})
     assert [(rule.match, rule.direction) for rule in loaded.settings.detection.rules] == [("c", "up")]
-    assert '"match": "c"' in {key: value for key, value, _, _ in loaded.rows()}["detection.rules"]
+    assert 'match = "c"' in {key: value for key, value, _, _ in loaded.rows()}["detection.rules"]
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,7 @@ def test_the_file_is_found_by_variable_or_in_the_folder(tmp_path: Path, monkeypa
         ('[server]\nhost = "0.0.0.0"', "api_keys"),
         ('[server]\napi_keys = ["short"]', "16 characters"),
         ('[store]\nurl = "nonsense"', "database URL"),
+        ('[store]\nurl = "mongo://ann:hunter22@db/x"', "store.url: not a database URL that is known here"),
         ('[log]\nlevel = "loud"', "log.level"),
         (
             '[[detection.rules]]\nmatch = "m"\ndirction = "up"',
@@ -94,6 +95,7 @@ def test_a_wrong_file_says_what_and_where(tmp_path: Path, text: str, said: str) 
     ("name", "value", "said"),
     [
         ("AIOPS_INGEST_SERIE_MAX", "1", "did you mean ingest.series_max?"),
+        ("AIOPS_SERVER_API_KEYS", "short", "AIOPS_SERVER_API_KEYS: server.api_keys: a key has fewer than 16"),
         ("AIOPS_SERVER_PORT", "http", "AIOPS_SERVER_PORT: server.port"),
         ("AIOPS_TOPOLOGY_DEPENDS_ON", "web=db", "write JSON"),
         ("AIOPS_DETECTION_RULES", "errors up", "write a JSON list of objects"),
@@ -134,3 +136,28 @@ def test_settings_are_frozen_and_every_one_is_explained() -> None:
     with pytest.raises(ValidationError):
         loaded.settings.server.port = 1  # type: ignore[misc]
     assert all(meaning for _, _, _, meaning in loaded.rows())
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_way_to_write_a_postgres_url_is_one(scheme: str) -> None:
+    settings = load(None, {"AIOPS_STORE_URL": f"{scheme}://ann@db/aiops"}).settings
+    assert settings.store_url == "postgresql+psycopg://ann@db/aiops"
+
+
+def test_what_is_shown_is_toml_that_means_the_same(tmp_path: Path) -> None:
+    text = """
+[topology]
+depends_on = { web = ["checkout"], "orders db" = [] }
+[detection]
+persist_s = 1e-5
+[[detection.rules]]
+match = 'errors{team="shop"}'
+direction = "up"
+[store]
+url = "sqlite:///x.db"
+"""
+    loaded = load(write(tmp_path, text), {})
+    rows = {key: value for key, value, _, _ in loaded.rows()}
+    assert rows["topology.depends_on"] == '{ web = ["checkout"], "orders db" = [] }'
+    shown = write(tmp_path, "\n".join(f"{key} = {value}  # x" for key, value in rows.items()))
+    assert load(shown, {}).settings == loaded.settings

@@ -314,3 +314,13 @@ def test_stored_incidents_are_plain_rows(service: Service) -> None:
     send(service, 200, 5, jump=500)
     with service.store._engine.connect() as connection:
         assert connection.execute(text("select state from incident")).scalars().all() == ["candidate"]
+
+
+def test_an_incident_is_detected_at_its_own_time_though_another_sender_is_ahead(service: Service) -> None:
+    ahead = [(START_MS + 15_000 * (300 + j), 1.0) for j in range(3)]
+    service.ingest_remote_write(encode_write_request([(canonical({"__name__": "other", "service": "far"}), ahead)]))
+    send(service, 0, 200)
+    send(service, 200, 5, jump=500)
+    incident = service.incident(1)[0]
+    assert START_MS + 15_000 * 200 <= incident.detected_ms < START_MS + 15_000 * 205
+    assert incident.timeline[0].time_ms == incident.detected_ms

@@ -85,7 +85,7 @@ def _loaded(config: Path | None) -> Loaded:
 @app.command()
 def serve(
     config: ConfigOption = None,
-    port: Annotated[int | None, typer.Option(help="instead of server.port; 0 = any free one")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="instead of server.port; 0 = any free one")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="instead of server.data_dir")] = None,
 ) -> None:
     """Run the service until it is told to stop (SIGTERM, Ctrl-C)."""
@@ -96,8 +96,7 @@ def serve(
         given = {"port": port, "data_dir": data_dir}
         update = {key: value for key, value in given.items() if value is not None}
         settings = settings.model_copy(update={"server": settings.server.model_copy(update=update)})
-        with data_folder(settings):
-            listener = listen(settings)
+        with data_folder(settings), listen(settings) as listener:
             server = make_server(settings)
             host, chosen = listener.getsockname()[:2]
             sys.stdout.write(f"aiops {aiops.__version__} listens on http://{host}:{chosen}\n")
@@ -267,6 +266,8 @@ def demo(
 ) -> None:
     """Stream a simulated fleet with known faults through a real server and judge what it finds."""
     from aiops import demo as demonstration
+    from aiops.compiled import FIRST_START, is_kept
+    from aiops.detection import kernel
     from aiops.simulator.fleet import DAY_MS, START_MS
 
     with (
@@ -277,7 +278,8 @@ def demo(
         settings = demonstration.settings_for(load(config, os.environ).settings, Path(folder))
         log.configure("error", settings.log.format)
         console = err if as_json else out
-        console.print("starting the service (the first start compiles for about half a minute) ...")
+        compiles = "" if is_kept(kernel.__file__) else f" ({FIRST_START})"
+        console.print(f"starting the service{compiles} ...")
         with demonstration.running_server(settings) as url:
             console.print(f"service at {url}; streaming {days} days of a fleet of services", highlight=False)
             calm = time.strftime("%m-%d", time.gmtime(START_MS / 1000 + demonstration.warm_up_days(days) * 86400))
@@ -298,9 +300,8 @@ def demo(
                 sys.stdout.write(json.dumps(result.summary()) + "\n")
                 sys.stdout.flush()
             if keep:
-                console.print(
-                    f"\nthe service stays up: {url}/v1/incidents, {url}/docs; Ctrl-C stops it", soft_wrap=True
-                )
+                for line in ("", "the service stays up; Ctrl-C stops it", f"{url}/v1/incidents", f"{url}/docs"):
+                    console.print(line, highlight=False, soft_wrap=True)
                 _wait_for_interrupt()
 
 
@@ -346,16 +347,19 @@ def _show_verdict(result: Any, console: Console) -> None:
     for name, which in (
         ("a fault found", first),
         ("a second or late one of a fault", verdict.duplicates),
-        ("false", verdict.false_incidents),
+        ("false, while learning the fleet", result.false_while_learning),
+        ("false, after", result.false_after),
     ):
         table.add_row(name, str(len(which)), ", ".join(which))
     console.print(table)
-    false_per_day = figures["false_incidents"] / figures["simulated_days"]
+    days = result.days - result.warm_up_days
+    false_per_day = len(result.false_after) / days
     delay_s = figures["median_delay_s"]
     console.print(
         f"found {figures['faults_found']} of {figures['faults_injected']} faults, "
         f"{'no' if delay_s is None else f'{delay_s / 60:.0f} min'} median delay; "
-        f"{figures['false_incidents']} false incidents in {result.days} days ({false_per_day:.1f} a day); "
+        f"{len(result.false_while_learning)} false incidents while learning the fleet, {len(result.false_after)} in "
+        f"{days} days after ({false_per_day:.1f} a day); "
         f"{result.samples:,} samples in {result.seconds:.0f} s",
         highlight=False,
         soft_wrap=True,

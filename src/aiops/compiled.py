@@ -5,8 +5,17 @@ together from several files, so a change in one of the others would go unnoticed
 folder is forgotten before it is loaded.
 """
 
+import sys
 from contextlib import suppress
 from pathlib import Path
+
+FIRST_START = "the first start of an installation compiles for about half a minute"
+
+
+def is_kept(module: str) -> bool:
+    """Whether compiled code of this Python lies beside `module` (a file name)."""
+    python = f"py{sys.version_info.major}{sys.version_info.minor}"
+    return any((Path(module).parent / "__pycache__").glob(f"{Path(module).stem}.*{python}.nbi"))
 
 
 def forget_stale(module: str) -> None:

@@ -51,7 +51,9 @@ class Section(BaseModel):
 class Server(Section):
     host: str = Field("127.0.0.1", description="address to listen on; anything but loopback needs api_keys")
     port: int = Field(8080, ge=0, le=65535, description="0 = any free port")
-    api_keys: tuple[SecretStr, ...] = Field((), description="accepted keys, 16 characters or more; none = no key asked")
+    api_keys: tuple[SecretStr, ...] = Field(
+        (), description="accepted keys, 16 characters or more each; none = no key asked"
+    )
     data_dir: Path = Field(Path("data"), description="snapshots and the embedded database live here")
     body_bytes_max: Count = Field(32 * 1024 * 1024, description="request body, packed or unpacked; beyond: 413")
     drain_bytes_max: Count = Field(
@@ -151,7 +153,8 @@ class Settings(Section):
     @property
     def store_url(self) -> str:
         """The URL the store is opened with, password included: not for showing."""
-        return self.store.url.get_secret_value() or f"sqlite:///{self.server.data_dir / 'aiops.db'}"
+        url = self.store.url.get_secret_value() or f"sqlite:///{self.server.data_dir / 'aiops.db'}"
+        return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)  # as most programs write it
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +180,25 @@ class Loaded:
 def _shown(name: str, value: Any) -> str:
     if name == "store.url":
         url = value.get_secret_value()
-        return make_url(url).render_as_string(hide_password=True) if url else '""'
+        return _toml(make_url(url).render_as_string(hide_password=True) if url else "")
     if name == "server.api_keys":
-        return json.dumps(["***"] * len(value))
-    return json.dumps(value, default=lambda one: one.model_dump() if isinstance(one, BaseModel) else str(one))
+        return _toml(["***"] * len(value))
+    return _toml(value)
+
+
+def _toml(value: Any) -> str:
+    """A value as it stands in a TOML file, on one line."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(exclude_none=True)
+    if isinstance(value, Mapping):
+        pairs = (f"{key if _BARE.fullmatch(key) else _toml(key)} = {_toml(one)}" for key, one in value.items())
+        return f"{{ {', '.join(pairs)} }}" if value else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, default=str, ensure_ascii=False)
+
+
+_BARE = re.compile("[A-Za-z0-9_-]+")
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
@@ -208,7 +226,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_told(error, origin)) from None
-    _check(settings)
+    _check(settings, origin)
     return Loaded(settings, origin)
 
 
@@ -285,10 +303,13 @@ def _told(error: ValidationError, origin: Mapping[str, str]) -> str:
     return f"{origin.get(name, 'settings')}: {where}: {message}"
 
 
-def _check(settings: Settings) -> None:
+def _check(settings: Settings, origin: Mapping[str, str]) -> None:
     keys = [key.get_secret_value() for key in settings.server.api_keys]
     if any(len(key) < 16 for key in keys):
-        raise SettingsError("server.api_keys: a key has fewer than 16 characters; make one with `openssl rand -hex 24`")
+        raise SettingsError(
+            f"{origin['server.api_keys']}: server.api_keys: a key has fewer than 16 characters; "
+            "make one with `openssl rand -hex 24`"
+        )
     if not is_loopback(settings.server.host) and not keys:
         raise SettingsError(
             f"server.host = {settings.server.host!r} is open to other machines: set server.api_keys "
@@ -296,9 +317,10 @@ def _check(settings: Settings) -> None:
         )
     if settings.store.url.get_secret_value():
         try:
-            make_url(settings.store.url.get_secret_value())
-        except ArgumentError:
-            raise SettingsError("store.url: not a database URL; write postgresql+psycopg://user@host/name") from None
+            make_url(settings.store_url).get_dialect()
+        except (ArgumentError, ValueError):  # the URL is not told: it may hold a password
+            hint = "not a database URL that is known here; write postgresql://user@host/name"
+            raise SettingsError(f"{origin['store.url']}: store.url: {hint}") from None
 
 
 def is_loopback(host: str) -> bool:

@@ -39,6 +39,19 @@ class Demonstration:
     samples: int
     seconds: float
     verdict: Verdict
+    early: frozenset[str]  # incidents from before the first fault
+
+    @property
+    def warm_up_days(self) -> int:
+        return warm_up_days(self.days)
+
+    @property
+    def false_while_learning(self) -> list[str]:
+        return [name for name in self.verdict.false_incidents if name in self.early]
+
+    @property
+    def false_after(self) -> list[str]:
+        return [name for name in self.verdict.false_incidents if name not in self.early]
 
     def summary(self) -> dict[str, Any]:
         """The figures, as `aiops demo --json` prints them."""
@@ -95,7 +108,8 @@ def run(
             for incident in news.fetch():
                 told(incident)
         found = [_found(client.get(f"/v1/incidents/{name}").raise_for_status().json()) for name in news.names]
-    return Demonstration(days, sent, time.perf_counter() - started, judge(fleet, faults, found))
+    early = frozenset(one.name for one in found if one.detected_ms < first)
+    return Demonstration(days, sent, time.perf_counter() - started, judge(fleet, faults, found), early)
 
 
 class _News:

@@ -19,7 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aiops import evidence, finding
 from aiops.arrival import within_time
+from aiops.compiled import FIRST_START, is_kept
 from aiops.config import Settings
+from aiops.detection import kernel
 from aiops.detection import state as S
 from aiops.detection.engine import Engine
 from aiops.detection.policy import Policy
@@ -139,7 +141,7 @@ class Service:
 
     def start(self) -> None:
         """Takes up where the last run stood, compiles what is compiled, and begins to save snapshots."""
-        log.info("starting", note="the first start of an installation compiles for about half a minute")
+        log.info("starting", **({} if is_kept(kernel.__file__) else {"note": FIRST_START}))
         size, each = self.settings.ingest.series_max, self.engine.bytes_per_series
         recent_bytes = self.settings.ingest.recent_samples_max * RecentSamples.bytes_per_sample
         log.info(

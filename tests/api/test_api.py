@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from aiops.api.app import create_app
 from aiops.config import Settings
+from aiops.detection.scores import Kind
 from aiops.metrics.remote_write_encode import encode_labels, encode_series, encode_write_request, pack
 from aiops.metrics.series import canonical
 from aiops.service import Service
@@ -229,11 +230,14 @@ def test_an_incident_is_listed_read_and_decided(client: Client) -> None:
     assert one["timeline"][0]["what"] == "detected"
     confirmed = client.post("/v1/incidents/INC-1/confirm", json={"who": "ann", "note": "seen"}).json()
     assert (confirmed["state"], confirmed["timeline"][-1]["who"]) == ("open", "ann")
+    evidence = [alert["evidence"] for alert in one["alerts"]]
+    assert [alert["evidence"] for alert in confirmed["alerts"]] == evidence
     assert_problem(client.post("/v1/incidents/1/confirm"), 409, "is open")
     assert_problem(client.post("/v1/incidents/1/dismiss", json={}), 400, "reason")
     assert_problem(client.post("/v1/incidents/1/dismiss", json={"reason": " "}), 400, "reason")
     resolved = client.post("/v1/incidents/1/resolve", json={"who": "ann", "resolution": "rolled back"}).json()
     assert (resolved["state"], resolved["resolution"]) == ("resolved", "rolled back")
+    assert [alert["evidence"] for alert in resolved["alerts"]] == evidence
     assert client.get("/v1/incidents", params={"state": "candidate"}).json()["items"] == []
 
 
@@ -312,6 +316,19 @@ def test_health_readiness_metrics_and_documentation(client: Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     body = paths["/v1/samples"]["post"]["requestBody"]["content"]["application/json"]["example"]
     assert client.post("/v1/samples", content=json.dumps(body)).json()["accepted"] == len(body["samples"])
+
+
+def test_the_documentation_lists_the_answers_that_come(client: Client) -> None:
+    document = client.get("/openapi.json").json()
+    operations = {(path, verb): one for path, verbs in document["paths"].items() for verb, one in verbs.items()}
+    assert not any("422" in one["responses"] for one in operations.values())
+    for path in ("/v1/samples", "/api/v1/write"):
+        assert {"400", "413", "415", "503"} <= set(operations[path, "post"]["responses"])
+    assert "ValidationError" not in client.get("/openapi.json").text
+    alert, sample = (document["components"]["schemas"][name]["properties"] for name in ("AlertView", "Sample"))
+    kinds = [kind.name.lower() for kind in Kind if kind]
+    assert alert["kind"]["enum"] == kinds
+    assert {"type": "string", "enum": kinds} in sample["kind"]["anyOf"]
 
 
 def test_the_documentation_needs_no_other_host(client: Client) -> None:

@@ -230,6 +230,29 @@ def test_config_shows_whole_names_one_setting_a_line() -> None:
     assert all(" = " in line for line in lines.splitlines())
 
 
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_a_port_that_cannot_be_is_refused(port: str) -> None:
+    done = run("serve", "--port", port)
+    assert done.returncode == 2
+    assert "Invalid value for '--port'" in done.stderr
+
+
+def test_a_missing_driver_is_one_sentence_with_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # as where the extra is not installed
+    monkeypatch.setenv("AIOPS_STORE_URL", "postgres://ann:hunter22@localhost/aiops")
+    done = run("serve", "--port", "0", "--data-dir", str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'aiops[postgres]'" in done.stderr
+    assert "hunter22" not in done.stderr
+
+
+def test_cleaning_leaves_the_data_of_the_service() -> None:
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text()
+    (command,) = [line for line in makefile.splitlines() if "rm -rf" in line]
+    assert "data" not in command.split()
+
+
 def test_a_wrong_setting_names_its_section(tmp_path: Path) -> None:
     (tmp_path / "aiops.toml").write_text("[ingest]\nseries_maxx = 5\n")
     assert "[ingest] series_maxx: unknown setting" in run("config", "--config", str(tmp_path / "aiops.toml")).stderr
@@ -285,7 +308,9 @@ def test_the_demonstration_ends_with_one_line_of_figures() -> None:
     assert "faults begin on" in done.stderr
     opened = [text for text in done.stderr.splitlines() if " INC-" in text and "│" not in text]
     counts = [int(text.split("│")[2]) for text in done.stderr.splitlines() if text.startswith(("│ a ", "│ false"))]
-    assert len(counts) == 3
+    assert len(counts) == 4
+    assert sum(counts[2:]) == figures["false_incidents"]
+    assert "while learning the fleet" in done.stderr
     assert sum(counts) == len(opened)
     assert set(figures) == {"faults_injected", "faults_found", "false_incidents", "simulated_days", "median_delay_s"}
     assert figures["simulated_days"] == 6

@@ -35,6 +35,7 @@ log = structlog.get_logger(__name__)
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"model": shapes.Problem, "content": {"application/problem+json": {}}} for code in (400, 401, 404, 409)
 }
+_WRITE_PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 413, 415, 503), _PROBLEMS[400])
 _SAMPLE_EXAMPLE = {
     "samples": [
         {"series": 'latency_ms{service="checkout"}', "timestamp": "2026-01-31T12:00:00Z", "value": 51.2},
@@ -91,6 +92,7 @@ def create_app(service: Service) -> ASGIApp:
     _add_incidents(app, service)
     _add_series(app, service)
     _add_service(app, service)
+    _forget_422(app)
     return Gate(app, writes.remote_write, service)
 
 
@@ -99,6 +101,16 @@ def _stop_if_failed(starting: "Future[None] | asyncio.Future[None]") -> None:
     if error is not None:
         log.critical("start_failed", reason=f"{type(error).__name__}: {error}")
         signal.raise_signal(signal.SIGTERM)
+
+
+def _forget_422(app: FastAPI) -> None:
+    """Out of the documentation: what does not fit its shape is answered 400 here."""
+    document = app.openapi()
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -121,7 +133,7 @@ def _add_errors(app: FastAPI) -> None:
 
 
 def _add_samples(app: FastAPI, writes: Writes) -> None:
-    @app.post(WRITE_PATH, tags=["samples"], status_code=204, responses=_PROBLEMS, openapi_extra=_WRITE_BODY)
+    @app.post(WRITE_PATH, tags=["samples"], status_code=204, responses=_WRITE_PROBLEMS, openapi_extra=_WRITE_BODY)
     async def remote_write() -> None:
         """Prometheus remote write 1.0: `remote_write: [{url: http://.../api/v1/write}]`.
 
@@ -134,7 +146,7 @@ def _add_samples(app: FastAPI, writes: Writes) -> None:
         "/v1/samples",
         tags=["samples"],
         response_model=shapes.SamplesReply,
-        responses={**_PROBLEMS, 413: {"model": shapes.Problem}, 503: {"model": shapes.Problem}},
+        responses=_WRITE_PROBLEMS,
         openapi_extra=_SAMPLES_BODY,
     )
     async def post_samples(
@@ -155,6 +167,9 @@ def _add_samples(app: FastAPI, writes: Writes) -> None:
 def _add_incidents(app: FastAPI, service: Service) -> None:
     def whole(incident: Incident, evidence: Evidence) -> shapes.IncidentDetail:
         return shapes.detail(incident, evidence, service.past(incident), service.now_ms)
+
+    def decided(incident: Incident) -> shapes.IncidentDetail:
+        return whole(incident, service.incident(incident.incident_id)[1])
 
     @app.get("/v1/incidents", tags=["incidents"], response_model=shapes.IncidentPage, responses={400: _PROBLEMS[400]})
     def list_incidents(
@@ -191,17 +206,17 @@ def _add_incidents(app: FastAPI, service: Service) -> None:
     def confirm(incident_id: str, body: shapes.Confirm | None = None) -> shapes.IncidentDetail:
         """It is real: a candidate becomes open."""
         body = body or shapes.Confirm()
-        return whole(service.confirm(_number(incident_id), body.who, body.note), {})
+        return decided(service.confirm(_number(incident_id), body.who, body.note))
 
     @app.post("/v1/incidents/{incident_id}/dismiss", tags=["incidents"], responses=_PROBLEMS)
     def dismiss(incident_id: str, body: shapes.Dismiss) -> shapes.IncidentDetail:
         """It is none; the same series stay quiet for `dismissed_quiet_s`."""
-        return whole(service.dismiss(_number(incident_id), body.who, body.reason), {})
+        return decided(service.dismiss(_number(incident_id), body.who, body.reason))
 
     @app.post("/v1/incidents/{incident_id}/resolve", tags=["incidents"], responses=_PROBLEMS)
     def resolve(incident_id: str, body: shapes.Resolve) -> shapes.IncidentDetail:
         """It is mended, and how."""
-        return whole(service.resolve(_number(incident_id), body.who, body.resolution, body.cause), {})
+        return decided(service.resolve(_number(incident_id), body.who, body.resolution, body.cause))
 
 
 def _add_series(app: FastAPI, service: Service) -> None:

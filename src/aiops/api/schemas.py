@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from aiops import finding
+from aiops.detection.scores import Kind
 from aiops.incidents import incident as life
 from aiops.incidents.alert import Alert
 from aiops.incidents.incident import Incident
@@ -15,6 +16,7 @@ from aiops.service import SeriesInfo
 
 StateName = Literal["candidate", "open", "recovered", "resolved", "dismissed"]
 SeverityName = Literal["low", "medium", "high", "critical"]
+KindName = Annotated[str, Field(json_schema_extra={"enum": [kind.name.lower() for kind in Kind if kind]})]
 Text = Annotated[str, Field(max_length=10_000)]
 Who = Annotated[str, Field(max_length=200, description="who decides; shown in the timeline")]
 
@@ -60,7 +62,7 @@ class Sample(BaseModel):
     lower: float | None
     upper: float | None
     anomalous: bool
-    kind: str | None
+    kind: KindName | None
 
 
 class SamplesReply(BaseModel):
@@ -103,7 +105,7 @@ class AlertView(BaseModel):
     fingerprint: str
     series: str
     labels: dict[str, str]
-    kind: str
+    kind: KindName
     score: float
     peak_score: float
     started: str

@@ -16,7 +16,7 @@ class Alert:
     """The same series alerting again within one incident is the same alert with a higher `count`."""
 
     labels: Labels
-    kind: str  # spike, dip, level_shift, pattern, stuck, missing
+    kind: str  # the names of detection.scores.Kind, lower case
     score: float  # at the first onset, 0.5..1
     time_ms: int  # of the first onset
     sentence: str

@@ -372,7 +372,8 @@ class Grouper:
         number = self._next_id()
         lead = self._leading(group, lead, number)
         alerts = tuple(group.alerts.values())
-        event = Event(now_ms, PROGRAM, What.DETECTED, f"{reason}: {lead.sentence}")
+        detected_ms = min(now_ms, group.last_ms)  # another sender may be ahead: what it sent told nothing of this
+        event = Event(detected_ms, PROGRAM, What.DETECTED, f"{reason}: {lead.sentence}")
         group.incident = Incident(
             incident_id=number,
             state=State.CANDIDATE,
@@ -381,7 +382,7 @@ class Grouper:
             labels=(),
             entities=(),
             started_ms=min(alert.time_ms for alert in alerts),
-            detected_ms=now_ms,
+            detected_ms=detected_ms,
             updated_ms=now_ms,
             ended_ms=None,
             alerts=(),

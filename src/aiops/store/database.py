@@ -8,9 +8,12 @@ from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 
+from aiops.errors import SettingsError
+
 
 def open_database(url: str) -> Engine:
-    """An engine with all migrations applied. Raises SQLAlchemyError where the database cannot be reached."""
+    """An engine with all migrations applied. Raises SQLAlchemyError where the database cannot be reached, SettingsError
+    where its driver is not installed."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
@@ -18,7 +21,11 @@ def open_database(url: str) -> Engine:
         engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
         event.listen(engine, "connect", _prepare_sqlite)
     else:
-        engine = create_engine(url, pool_pre_ping=True)
+        try:
+            engine = create_engine(url, pool_pre_ping=True)
+        except ModuleNotFoundError as error:
+            extra = "pip install 'aiops[postgres]'" if error.name == "psycopg" else f"install {error.name}"
+            raise SettingsError(f"store.url needs the driver {error.name}: {extra}") from None
     upgrade(engine)
     return engine
 
