@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
+from aiops import log
 from aiops.config import Settings
 from aiops.errors import ConflictError, OverloadError
 from aiops.incidents.incident import State
@@ -53,6 +54,7 @@ def test_a_jump_becomes_one_candidate_incident_with_evidence(service: Service) -
 
 
 def test_memory_is_told_before_the_first_sample(make_service: MakeService, settings: Settings) -> None:
+    log.configure("info", "json")  # whatever an earlier test asked for
     with capture_logs() as lines:
         service = make_service(settings)
     (told,) = [line for line in lines if line["event"] == "memory"]

@@ -17,6 +17,7 @@ from aiops.detection import kernel as K
 from aiops.detection import likelihood as L
 from aiops.detection import novelty as N
 from aiops.detection import stuck as T
+from aiops.detection import timeline as M
 from aiops.detection import variance as V
 from aiops.detection.policy_kernel import JUST_BELOW
 from aiops.detection.scores import Kind, Status
@@ -411,7 +412,7 @@ class Series:
             return Status.DUPLICATE if same else Status.CONFLICT
         if self.late_count == 0 or time_ms > self.late_time_ms:
             self.late_count, self.late_time_ms = self.late_count + 1, time_ms
-            if self.late_count > K.LATE_ACCEPTED and not stale:
+            if self.late_count > M.LATE_ACCEPTED and not stale:
                 return Status.SCORED
         return Status.OUT_OF_ORDER
 
@@ -419,7 +420,7 @@ class Series:
         if self.interval_s == 0:
             self.interval_s = elapsed_s
             return False
-        is_gap = elapsed_s > K.GAP_INTERVALS * self.interval_s
+        is_gap = elapsed_s > M.GAP_INTERVALS * self.interval_s
         step = min(max(elapsed_s - self.interval_s, -0.5 * self.interval_s), 0.5 * self.interval_s)
         self.interval_s += max(0.01, 0.5 / self.seen) * step
         return is_gap

@@ -22,6 +22,7 @@ from aiops.detection.novelty import least_scale, novelty
 from aiops.detection.policy_kernel import JUST_BELOW, counts, is_hint
 from aiops.detection.prefetch import prefetch
 from aiops.detection.stuck import same_run
+from aiops.detection.timeline import GAP_INTERVALS, NOT_FINITE, RESET, STALE, WARMING_UP, hour_slots, place
 from aiops.detection.variance import variance_change
 
 forget_stale(__file__)
@@ -30,9 +31,6 @@ forget_stale(__file__)
 AHEAD_SCALARS, AHEAD_PROTOTYPES = 4, 2
 LINE = 16  # float32 per cache line
 
-# Constants of the time line
-GAP_INTERVALS = 10.0  # a longer silence restarts the running means
-LATE_ACCEPTED = 5  # this many late samples in order among themselves: the clock was set back, follow it
 RAW_MAX = 1e30  # larger magnitudes are cut: float32 state must not overflow
 
 # Constants of the residuals; half-lives in samples. Hour slots of series faster than a minute forget by time.
@@ -80,28 +78,8 @@ GROSS_SAME_RUN_MAX = 10.0  # only series that change all the time have a usual d
 JUMP_MIN = 5.0  # usual steps: what begins with such a jump is measured by what was usual before it
 LASTING_DEVIATION, LASTING_SAMPLES = 8.0, 10.0  # of a jump that lasts, in a series not known for long
 
-SCORED, WARMING_UP, STALE, RESET, DUPLICATE, CONFLICT, OUT_OF_ORDER, NOT_FINITE = 0, 1, 2, 3, 4, 5, 6, 7
 NONE, SPIKE, DIP, LEVEL_SHIFT, PATTERN, STUCK, TREND, VARIANCE = 0, 1, 2, 3, 4, 5, 7, 8  # 6: missing, told elsewhere
 ANOMALOUS, ONSET, PERSISTED, ENDED, NOVEL, HINT, ACCEPTED, AGAIN = 1, 2, 4, 8, 16, 32, 64, 128
-
-
-@njit(inline="always")
-def place(head, i, time_ms, raw, stale):
-    """Where the sample stands on the time line of its series: a status; SCORED = take it."""
-    if head[i, S.SEEN] == 0:
-        return STALE if stale else SCORED
-    last = head[i, S.LAST_TIME_MS]
-    if time_ms > last:
-        return STALE if stale else SCORED
-    if time_ms == last:
-        same = raw == head[i, S.LAST_RAW] or (stale and math.isnan(head[i, S.LAST_RAW]))
-        return DUPLICATE if same or math.isnan(raw) else CONFLICT
-    if head[i, S.LATE_COUNT] == 0 or time_ms > head[i, S.LATE_TIME_MS]:
-        head[i, S.LATE_COUNT] += 1
-        head[i, S.LATE_TIME_MS] = time_ms
-        if head[i, S.LATE_COUNT] > LATE_ACCEPTED and not stale:
-            return SCORED
-    return OUT_OF_ORDER
 
 
 @njit(inline="always")
@@ -122,18 +100,6 @@ def gross(body, i, value, z):
         return 0.0
     body[i, S.GROSS_RUN] += 1
     return min(abs(z) / GROSS_DEVIATION, 4.0) if body[i, S.GROSS_RUN] >= GROSS_SAMPLES else 0.0
-
-
-@njit(inline="always")
-def hour_slots(time_ms):
-    """Hour of day to learn in; the two slots to interpolate between and the weight of the second; hour of the week."""
-    second = (time_ms // 1000) % 86400
-    hour = second // 3600
-    position = second / 3600 - 0.5
-    left = math.floor(position)
-    weight = position - left
-    week_hour = ((time_ms // 1000 // 3600) + 72) % 168  # the epoch was a Thursday; 0 = Monday 00:00 UTC
-    return int(hour), int(left) % 24, (int(left) + 1) % 24, weight, int(week_hour)
 
 
 @njit(inline="always")
