@@ -14,7 +14,7 @@ FLOORS = (
     ("errors", "config", "log", "compiled"),
     ("metrics", "simulator"),
     ("detection", "incidents", "store"),
-    ("observation", "reply", "arrival", "telling", "finding", "evidence", "watch", "service", "score"),
+    ("observation", "reply", "arrival", "telling", "finding", "evidence", "watch", "eviction", "service", "score"),
     (
         "api",
         "backtest",
@@ -43,6 +43,9 @@ NEIGHBOURS = {  # rooms of one floor that may know each other, and how
     ("watch", "finding"),
     ("service", "evidence"),
     ("evidence", "reply"),
+    ("service", "eviction"),
+    ("eviction", "observation"),
+    ("eviction", "watch"),
     ("demo", "api"),
     ("demo", "bench_ingest"),
     ("bench_ingest", "bench"),

@@ -64,7 +64,13 @@ class Server(Section):
 
 
 class Ingest(Section):
-    series_max: Count = Field(100_000, description="new series beyond: refused, counted, named in the reply (400)")
+    series_max: Count = Field(
+        100_000,
+        description="new series beyond: silent ones make room (series_forget_s), else refused (400), counted",
+    )
+    series_forget_s: Seconds = Field(
+        3600, description="series silent for longer, and for twice their longest pause, make room at series_max"
+    )
     samples_per_request_max: Count = Field(1_000_000, description="beyond: 413, nothing of the request kept")
     labels_per_series_max: Count = Field(64, description="series with more labels: refused (400)")
     label_bytes_max: Count = Field(8192, description="all labels of one series together; more: refused (400)")

@@ -33,6 +33,7 @@ class Observation:
         self.snapshot_seconds = Gauge("aiops_snapshot_seconds", "How long the last snapshot took", registry=r)
         self.snapshot_bytes = Gauge("aiops_snapshot_bytes", "Size of the last snapshot", registry=r)
         self.series = Gauge("aiops_series", "Series known", registry=r)
+        self.forgotten = Counter("aiops_series_forgotten", "Silent series forgotten to make room", registry=r)
         self.requests = Counter("aiops_http_requests", "HTTP requests", ["method", "route", "status"], registry=r)
         self.request_seconds = Histogram(
             "aiops_http_request_seconds", "HTTP requests", ["route"], registry=r, buckets=_SECONDS

@@ -28,6 +28,7 @@ from aiops.detection.policy import Policy
 from aiops.detection.scores import Kind, Scores, Status
 from aiops.detection.snapshot import Snapshots
 from aiops.errors import NotFoundError, OverloadError, SnapshotError
+from aiops.eviction import Eviction, InUse
 from aiops.incidents import incident as life
 from aiops.incidents.alert import Alert
 from aiops.incidents.grouping import Grouper
@@ -133,8 +134,17 @@ class Service:
             partial(evidence.recall, self.store),
             self._telling.budget,
         )
-        self._grouped_rows = 0
+        self._series_grouped = 0
         self._alert_of_row: dict[int, str] = {}  # rows with a running anomaly -> fingerprint
+        self._eviction = Eviction(
+            self.settings,
+            self.table,
+            self.engine.state,
+            InUse(self._alert_of_row, self._watch, self._grouper),
+            (self.engine, self._decoder, self._recent, self._watch),
+            (self._grouper, self._telling.budget),
+            self.observation,
+        )
         self._ticked_ms = 0
 
     # life
@@ -162,7 +172,11 @@ class Service:
         self._thread = threading.Thread(target=self._save_snapshots, name="snapshots", daemon=True)
         self._thread.start()
         self.is_ready = True
-        log.info("ready", series=len(self.table), newest=iso(self.engine.newest_ms) if self.engine.newest_ms else None)
+        log.info(
+            "ready",
+            series=self.table.series_count,
+            newest=iso(self.engine.newest_ms) if self.engine.newest_ms else None,
+        )
 
     def stop(self) -> None:
         """Saves a last snapshot; further writes are refused."""
@@ -209,6 +223,8 @@ class Service:
             self._check_ready()
             started = time.perf_counter()
             decoded = self._decoder.decode(body)
+            if self._eviction.makes_room(decoded.refused, decoded.batch.rows, self.engine.newest_ms):
+                decoded = self._decoder.decode(body)
             taken = self._ingest(decoded.batch)
             refused = dict(decoded.refused)
             for reason, count in taken.refused.items():
@@ -223,7 +239,10 @@ class Service:
             self._check_ready()
             started = time.perf_counter()
             decode = decode_ndjson if is_ndjson else decode_json
-            decoded = decode(body, self.table, self._limits, int(1000 * self._now_s()))
+            received_ms = int(1000 * self._now_s())
+            decoded = decode(body, self.table, self._limits, received_ms)
+            if self._eviction.makes_room(decoded.reasons, decoded.batch.rows, self.engine.newest_ms):
+                decoded = decode(body, self.table, self._limits, received_ms)
             taken = self._ingest(decoded.batch)
             refused = dict(taken.refused)
             first = dict(taken.first)
@@ -250,6 +269,7 @@ class Service:
         batch, kept, refused, first = within_time(batch, self.table, self.settings.ingest, self._now_s())
         if len(batch) and 0 < self.engine.newest_ms < (first_ms := int(batch.time_ms.min())) - PAUSE_MS:
             self._watch.paused(self.engine.newest_ms, first_ms)
+            self._eviction.paused(self.engine.newest_ms, first_ms)
             self._telling.budget.advance(first_ms, is_covered=False)
         before_ms = self.engine.newest_ms
         scores = self.engine.ingest(batch)
@@ -293,9 +313,9 @@ class Service:
         self._recent.append(**columns)
 
     def _learn_series(self) -> None:
-        for row in range(self._grouped_rows, len(self.table)):
+        for row in self.table.new_since(self._series_grouped):
             self._grouper.known(self.table.labels(row))
-        self._grouped_rows = len(self.table)
+        self._series_grouped = self.table.given
 
     def _follow(self, batch: SampleBatch, scores: Scores, before_ms: int) -> None:
         """Onsets, lasting anomalies and their ends go to grouping in the order of time, and time passes between them as
@@ -433,7 +453,7 @@ class Service:
     def series_info(self, series_id: int) -> SeriesInfo:
         """Raises NotFoundError."""
         with self._lock:
-            if not 0 <= series_id < len(self.table):
+            if not self.table.is_taken(series_id):
                 raise NotFoundError(f"no series {series_id}; find ids with GET /v1/series")
             return self._series_info(series_id)
 

@@ -1,6 +1,9 @@
 """What no single sample tells and time brings out: series that fall silent, and limits that draw near."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from aiops import finding
 from aiops.config import Settings
@@ -27,6 +30,7 @@ class Watch:
         )
         self._limits = LimitWatch(table, state, detection.rules, detection.limit_horizon_s)
         self._silent: dict[str, tuple[set[int], int]] = {}  # fingerprint -> rows still silent, how many there were
+        self._is_thinned = False  # rows of a silence were forgotten since the last look
         self._heading: dict[int, str] = {}  # rows on their way to a limit -> fingerprint
 
     def paused(self, start_ms: int, end_ms: int) -> None:
@@ -36,7 +40,7 @@ class Watch:
     def take_up(self, alert: Alert) -> bool:
         """An alert that was running when the last run ended; whether it is one of ours and still is."""
         if alert.kind == MISSING:
-            rows = [row for row, labels in enumerate(self._table) if set(alert.labels) <= set(labels)]
+            rows = [row for row, labels in self._table.items() if set(alert.labels) <= set(labels)]
             self._missing.restore(rows)
             self._silent[alert.fingerprint] = (set(rows), len(rows))
             return bool(rows)
@@ -50,17 +54,33 @@ class Watch:
         """Whether the series is on its way to a limit, whatever its single samples say."""
         return row in self._heading
 
+    def rows_of(self, is_living: Callable[[str], bool]) -> set[int]:
+        """Rows on their way to a limit, and those of a silence whose alert, by its fingerprint, `is_living`."""
+        silences = (rows for fingerprint, (rows, _) in self._silent.items() if is_living(fingerprint))
+        return set(self._heading).union(*silences)
+
+    def forget(self, rows: NDArray[np.int64]) -> None:
+        """Nothing is known any more of the series in these rows; a silence that was only theirs ends at the next look.
+        None of them is on its way to a limit."""
+        gone = set(rows.tolist())
+        for silent, _ in self._silent.values():
+            silent -= gone
+        self._is_thinned = True
+        self._missing.forget(rows)
+        self._limits.forget(rows)
+
     def look(self, now_ms: int) -> tuple[Sequence[Alert], Sequence[str]]:
         """(alerts that begin, fingerprints of those that end) at stream time `now_ms`."""
         outages, back = self._missing.sweep(now_ms)
         alerts = [finding.silence(outage, now_ms) for outage in outages]
         self._silent |= {one.fingerprint: (set(o.rows), len(o.rows)) for one, o in zip(alerts, outages, strict=True)}
         over = []
-        for fingerprint, (rows, count) in list(self._silent.items()) if back else []:
+        for fingerprint, (rows, count) in list(self._silent.items()) if back or self._is_thinned else []:
             rows.difference_update(back)
             if 2 * len(rows) < count:
                 del self._silent[fingerprint]
                 over.append(fingerprint)
+        self._is_thinned = False
         approaches, turned = self._limits.look(now_ms)
         for approach in approaches:
             alert = finding.approach(approach, self._table.labels(approach.row), now_ms)

@@ -1,5 +1,6 @@
 """Labels, selectors and the table of series."""
 
+import numpy as np
 import pytest
 
 from aiops.errors import InputError, OverloadError
@@ -53,3 +54,20 @@ def test_the_table_is_bounded() -> None:
     assert table.row(canonical({"__name__": "a"})) == table.row(canonical({"__name__": "a"})) == 0
     with pytest.raises(OverloadError, match="series_max"):
         table.row(canonical({"__name__": "b"}))
+
+
+def test_freed_rows_are_given_out_again_lowest_first_and_told_as_new() -> None:
+    table = SeriesTable(4)
+    for name in "abcd":
+        table.row(canonical({"__name__": name}))
+    given = table.given
+    table.free(np.array([2, 0]))
+    assert (table.series_count, len(table), table.new_since(given)) == (2, 4, [])
+    assert list(table.items()) == [(1, (("__name__", "b"),)), (3, (("__name__", "d"),))]
+    assert table.find(canonical({"__name__": "a"})) is None
+    assert table.match(()) == [1, 3]
+    assert [table.row(canonical({"__name__": name})) for name in "xby"] == [0, 1, 2]
+    assert table.new_since(given) == [0, 2]
+    assert table.new_since(0) == [1, 3, 0, 2]
+    with pytest.raises(OverloadError, match="series_max"):
+        table.row(canonical({"__name__": "z"}))

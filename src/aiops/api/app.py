@@ -269,7 +269,7 @@ def _add_service(app: FastAPI, service: Service) -> None:
     @app.get("/metrics", tags=["service"], response_class=Response)
     async def metrics() -> Response:
         """What the service tells about itself, in Prometheus' text format."""
-        service.observation.series.set(len(service.table))
+        service.observation.series.set(service.table.series_count)
         return Response(service.observation.text(), media_type="text/plain; version=0.0.4")
 
 

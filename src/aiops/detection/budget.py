@@ -9,7 +9,7 @@ forgotten. What was told too often of late is asked for less often in the days t
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -213,6 +213,11 @@ class AlertBudget:
             fitting = (one for one in self.scopes if all(matcher.matches(mapping) for matcher in one.matchers))
             self._scope_of[labels] = next(fitting, None)
         return self._scope_of[labels]
+
+    def forget(self, series: Iterable[Labels]) -> None:
+        """These series are gone; should one come again, its budget is looked up again."""
+        for labels in series:
+            self._scope_of.pop(labels, None)
 
     def advance(self, time_ms: int, is_covered: bool = True) -> None:
         """Stream time goes on for all."""

@@ -59,6 +59,12 @@ class Engine:
         scratch = Engine(SeriesTable(1), self.warm_up_samples, self.persist_s)
         scratch.ingest(SampleBatch(np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros(1), np.zeros(1, np.bool_)))
 
+    def forget(self, rows: NDArray[np.int64]) -> None:
+        """Nothing is known any more of the series in these rows: all zero, for others to begin in."""
+        self.state.head[rows] = 0
+        self.state.body[rows] = 0
+        self._priors.forget(rows)
+
     def ingest(self, batch: SampleBatch) -> Scores:
         """Scores the samples in the order given and learns from them; rows must be rows of `table`."""
         n = len(batch)

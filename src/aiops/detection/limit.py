@@ -70,7 +70,7 @@ class LimitWatch:
             return [], []
         self._learn_rules()
         self._looked_ms = now_ms
-        rows = np.flatnonzero(self._kind[: self._known] != NONE)
+        rows = np.flatnonzero(self._kind != NONE)
         is_fresh = now_ms - self._state.head[rows, S.LAST_TIME_MS] <= STEP_MS
         if not 0 <= elapsed_ms <= 2 * STEP_MS:  # the first look, a pause, a clock set back: no steps to compare
             self._state.body[rows, S.LIMIT_FILLED] = 0
@@ -81,11 +81,15 @@ class LimitWatch:
         return self._judge(rows)
 
     def _learn_rules(self) -> None:
-        for row in range(self._known, len(self._table)):
+        for row in self._table.new_since(self._known):
             if not self._table.is_counter[row]:
                 labels = self._table.labels(row)
                 self._kind[row], self._given[row] = _limit_of(labels, self._rules)
-        self._known = len(self._table)
+        self._known = self._table.given
+
+    def forget(self, rows: NDArray[np.int64]) -> None:
+        """The series in these rows have no limit any more."""
+        self._kind[rows], self._given[rows] = NONE, np.nan
 
     def _note(self, rows: NDArray[np.int64]) -> None:
         body, first, last = self._state.body, S.LIMIT_NOTED, S.LIMIT_NOTED + STEPS

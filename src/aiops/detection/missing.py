@@ -72,17 +72,27 @@ class MissingWatch:
         """These rows were reported missing in an earlier run."""
         self._missing[list(rows)] = True
 
-    def _learn_entities(self, count: int) -> None:
-        for row in range(self._known, count):
+    def forget(self, rows: NDArray[np.int64]) -> None:
+        """The series in these rows are of no entity any more; entities without series are forgotten too."""
+        self._entity[rows], self._missing[rows] = -1, False
+        has_entity = self._entity >= 0
+        is_left = np.zeros(len(self._entity_number), np.bool_)
+        is_left[self._entity[has_entity]] = True
+        number = np.cumsum(is_left) - 1
+        self._entity[has_entity] = number[self._entity[has_entity]]
+        self._entity_number = {key: int(number[old]) for key, old in self._entity_number.items() if is_left[old]}
+
+    def _learn_entities(self) -> None:
+        for row in self._table.new_since(self._known):
             key = entity_of(self._table.labels(row), self._entity_labels)
             if key is not None:
                 self._entity[row] = self._entity_number.setdefault(key, len(self._entity_number))
-        self._known = count
+        self._known = self._table.given
 
     def sweep(self, now_ms: int) -> tuple[list[Silence], list[int]]:
         """(new outages, rows that speak again or are given up) at stream time `now_ms`."""
         n = len(self._table)
-        self._learn_entities(n)
+        self._learn_entities()
         head, body = self._state.head[:n], self._state.body[:n]
         last, interval_s = head[:, S.LAST_TIME_MS], head[:, S.INTERVAL_S]
         limit_ms = 1000 * np.maximum(

@@ -54,14 +54,15 @@ class Policy:
 
     def learn_series(self) -> None:
         """Looks up the rules of series that are new to the table."""
-        for row in range(self._known, len(self._table) if len(self.rows) else 0):
+        for row in self._table.new_since(self._known) if len(self.rows) else ():
             labels = dict(self._table.labels(row))
+            self.rows[row] = 0
             if self._is_budgeted and self._is_budgeted(self._table.labels(row)):
                 self.rows[row, LOW_BAR] = HINT_BAR
             for matchers, rule in self._rules:
                 if all(matcher.matches(labels) for matcher in matchers):
                     self._apply(row, rule)
-        self._known = len(self._table)
+        self._known = self._table.given
 
     def _apply(self, row: int, rule: Rule) -> None:
         if rule.direction is not None:

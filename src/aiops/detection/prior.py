@@ -51,14 +51,27 @@ class Priors:
 
     def learn_series(self) -> None:
         """Looks for elder siblings of the series that are new to the table."""
-        for row in range(self._known, len(self._table)):
-            name = next((value for key, value in self._table.labels(row) if key == "__name__"), "")
-            siblings = self._rows_of_name.setdefault(name, [])
+        for row in self._table.new_since(self._known):
+            siblings = self._rows_of_name.setdefault(self._name(row), [])
             if self._state.body[row, S.COUNT] < self._at_count and (elder := self._elder(row, siblings)) is not None:
                 self._young[row], self._is_young[row] = elder, True
             siblings.append(row)
             del siblings[SIBLINGS_SEEN:-SIBLINGS_SEEN]
-        self._known = len(self._table)
+        self._known = self._table.given
+
+    def forget(self, rows: NDArray[np.int64]) -> None:
+        """The series in these rows, labels still in the table, are nobody's siblings any more."""
+        gone = set(rows.tolist())
+        for name in {self._name(row) for row in gone}:
+            self._rows_of_name[name] = [row for row in self._rows_of_name.get(name, ()) if row not in gone]
+            if not self._rows_of_name[name]:
+                del self._rows_of_name[name]
+        self._young = {row: elder for row, elder in self._young.items() if not gone & {row, elder}}
+        self._is_young.fill(False)
+        self._is_young[list(self._young)] = True
+
+    def _name(self, row: int) -> str:
+        return next((value for key, value in self._table.labels(row) if key == "__name__"), "")
 
     def later(self, rows: NDArray[np.int32]) -> NDArray[np.bool_] | None:
         """Which samples of a batch come after their series takes over, bool (n,); None: no series of it will."""

@@ -1,12 +1,14 @@
 """The detectors' memory on disk, so that a restart goes on where the last snapshot stood.
 
-Two files in one folder. `series.jsonl` holds the labels, one line per row, and only ever grows; `state.bin` holds the
-numbers and is replaced as a whole: written beside the old one, flushed, renamed.
+Two files in one folder. `series.jsonl` holds the labels, one line per row, and grows as long as no series is forgotten;
+`state.bin` holds the numbers and is replaced as a whole: written beside the old one, flushed, renamed. Once series were
+forgotten, the lines are written anew under another name, and `state.bin` says which name counts.
 
 Rows are copied in small blocks, and ingest is held up for a block at a time only, so a snapshot mixes moments a few
 seconds apart. That is right: a score depends on its own row alone, and each row is of one moment. The clock of the
 stream (`newest_ms`) is of the moment before the first row: no row looks silent for time that passed while others were
-copied. Rows are mostly zeros at first, so blocks are packed (snappy), which is faster than writing them whole.
+copied. A row that was given to another series meanwhile is saved as never seen. Rows are mostly zeros at first, so
+blocks are packed (snappy), which is faster than writing them whole.
 """
 
 import gc
@@ -36,12 +38,13 @@ BLOCK_ROWS = 1024  # about 4 MB: a millisecond or two under the lock
 PACK_ROWS = 16 * BLOCK_ROWS  # packed and checked together: few large pieces, so threads seldom wait for each other
 LABEL_ROWS = 10_000  # labels fetched under the lock at a time
 MAGIC = "aiops-detector-state-packed"
+LABELS_NAMES = ("series.jsonl", "series.2.jsonl")  # in turn; with a state file that names none, the first counts
 _PIECE_HEAD = 8  # bytes before each packed piece: its length and checksum
 RESTORE_THREADS = 4
 
 
 class _Line(msgspec.Struct, gc=False):
-    """One line of series.jsonl."""
+    """One line of series.jsonl; a free row has no labels."""
 
     labels: Labels
     counter: bool
@@ -52,33 +55,42 @@ class Snapshots:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._labels_path, self._state_path = folder / "series.jsonl", folder / "state.bin"
-        self._labels_written = 0
+        self._labels_path, self._state_path = folder / LABELS_NAMES[0], folder / "state.bin"
+        self._labels_written, self._labels_bytes = 0, 0  # that count: a file may be longer after a save that failed
+        self._freed = 0  # rows in the table's life, when these labels were written
 
     def save(self, table: SeriesTable, state: State, newest_ms: int, lock: AbstractContextManager[object]) -> int:
         """Writes everything known now; returns the bytes written. Raises OSError where the disk refuses."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with lock:
-            count = len(table)
+            count, given, freed = len(table), table.given, table.freed
+        path, written, size = self._labels_path, self._labels_written, self._labels_bytes
+        if freed != self._freed:
+            path, written, size = self._other_labels_path(), 0, 0
         encode = msgspec.json.Encoder().encode
-        with self._labels_path.open("ab" if self._labels_written else "wb") as file:
-            for start in range(self._labels_written, count, LABEL_ROWS):
+        with path.open("r+b" if written else "wb") as file:
+            file.truncate(size)
+            file.seek(size)
+            for start in range(written, count, LABEL_ROWS):
                 rows = range(start, min(start + LABEL_ROWS, count))
                 with lock:
-                    fresh = [_Line(table.labels(row), bool(table.is_counter[row])) for row in rows]
+                    fresh = [
+                        _Line(table.labels(row) if table.born[row] < given else (), bool(table.is_counter[row]))
+                        for row in rows
+                    ]
                 file.write(b"".join([encode(line) + b"\n" for line in fresh]))
             file.flush()
             os.fsync(file.fileno())
-        self._labels_written = count
+            labels_bytes = file.tell()
         draft = self._state_path.with_suffix(".draft")
-        header = {"magic": MAGIC, "format": S.FORMAT, "series": count, "newest_ms": newest_ms}
+        header = {"magic": MAGIC, "format": S.FORMAT, "series": count, "newest_ms": newest_ms, "labels": path.name}
         header |= {"head": S.HEAD_SIZE, "body": S.BODY_SIZE}
         with draft.open("wb") as file:
             file.write(json.dumps(header).encode() + b"\n")
             room = _room(min(PACK_ROWS, count))
             for start in range(0, count, PACK_ROWS):
                 rows = range(start, min(start + PACK_ROWS, count))
-                for copy in _copied(state, rows, room, lock):
+                for copy in _copied(table, state, rows, given, room, lock):
                     packed = bytes(cramjam.snappy.compress_raw(memoryview(copy).cast("B")))  # type: ignore[arg-type]
                     file.write(len(packed).to_bytes(4, "little") + zlib.crc32(packed).to_bytes(4, "little"))
                     file.write(packed)
@@ -86,7 +98,12 @@ class Snapshots:
             os.fsync(file.fileno())
             size = file.tell()
         draft.replace(self._state_path)
+        self._labels_path, self._labels_written, self._labels_bytes, self._freed = path, count, labels_bytes, freed
+        self._other_labels_path().unlink(missing_ok=True)
         return size
+
+    def _other_labels_path(self) -> Path:
+        return self._folder / LABELS_NAMES[self._labels_path.name == LABELS_NAMES[0]]
 
     def restore(self, table: SeriesTable, state: State) -> int:
         """Fills an empty table and state; returns the newest sample time, 0 where there is no snapshot.
@@ -101,6 +118,7 @@ class Snapshots:
             count = int(header["series"])
             if count > table.series_max:
                 raise SnapshotError(f"{self._state_path} holds {count} series: raise series_max = {table.series_max}")
+            self._labels_path = self._folder / LABELS_NAMES[header.get("labels") == LABELS_NAMES[1]]
             with (
                 ThreadPoolExecutor(1) as thread,
                 _no_collection(),
@@ -112,10 +130,10 @@ class Snapshots:
 
     def set_aside(self) -> None:
         """Moves a snapshot that cannot be restored out of the way, for a person to look at."""
-        for path in (self._labels_path, self._state_path):
+        for path in (*(self._folder / name for name in LABELS_NAMES), self._state_path):
             if path.exists():
                 path.replace(path.with_suffix(path.suffix + ".refused"))
-        self._labels_written = 0
+        self._labels_path, self._labels_written, self._labels_bytes = self._folder / LABELS_NAMES[0], 0, 0
 
     def _restore_state(self, file: BufferedReader, state: State, count: int) -> None:
         at, pieces = file.tell(), []
@@ -157,7 +175,7 @@ class Snapshots:
                 size += sum(map(len, lines))
         with self._labels_path.open("r+b") as file:
             file.truncate(size)  # labels of a later snapshot that was never finished
-        self._labels_written = count
+        self._labels_written, self._labels_bytes, self._freed = count, size, table.freed
 
 
 def _room(count: int) -> State:
@@ -169,14 +187,17 @@ def _room(count: int) -> State:
 
 
 def _copied(
-    state: State, rows: range, room: State, lock: AbstractContextManager[object]
+    table: SeriesTable, state: State, rows: range, given: int, room: State, lock: AbstractContextManager[object]
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Head and body of these rows, each row of one moment; the lock is held for BLOCK_ROWS at a time."""
+    """Head and body of these rows, each row of one moment; the lock is held for BLOCK_ROWS at a time. Zero for series
+    that came after so many were given out: their labels are not in this snapshot."""
     for start in range(0, len(rows), BLOCK_ROWS):
         here = slice(start, min(start + BLOCK_ROWS, len(rows)))
         there = slice(rows.start + here.start, rows.start + here.stop)
         with lock:
             room.head[here], room.body[here] = state.head[there], state.body[there]
+            is_later = table.born[there] >= given
+            room.head[here][is_later], room.body[here][is_later] = 0, 0
     return room.head[: len(rows)], room.body[: len(rows)]
 
 

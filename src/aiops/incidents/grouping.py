@@ -13,7 +13,7 @@ Time is the time of the samples, never the clock, so a replay groups as the live
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aiops.config import Incidents as GroupingSettings
@@ -88,6 +88,20 @@ class Grouper:
         for entity in entities_of(labels, self._settings.entity_labels):
             self._population[entity] += 1
             self._population_of_value[entity[1]] += 1
+
+    def forget(self, series: Iterable[Labels]) -> None:
+        """These series, known once, are no more: they cannot alert by chance; nor are habits kept that have ended."""
+        for labels in series:
+            entities = entities_of(labels, self._settings.entity_labels)
+            self._population.subtract(entities)
+            self._population_of_value.subtract(value for _, value in entities)
+        self._population, self._population_of_value = +self._population, +self._population_of_value
+        oldest_ms = self._clock_ms - (HABIT_DAYS + 1) * DAY_MS
+        self._onsets = {key: onsets for key, onsets in self._onsets.items() if onsets[-1] >= oldest_ms}
+
+    def alerts(self) -> Iterator[Alert]:
+        """Those of all living incidents."""
+        return (alert for group in self._by_incident.values() for alert in group.alerts.values())
 
     def restore(self, incidents: Iterable[Incident]) -> None:
         """Takes up incidents of an earlier run, oldest first."""

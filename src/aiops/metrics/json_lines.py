@@ -9,7 +9,7 @@ with these words made JSON.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -65,6 +65,11 @@ class DecodedJson:
     batch: SampleBatch
     index: NDArray[np.int64]  # (sent,) index into batch; -1 = refused
     refusals: Sequence[Refused]
+
+    @property
+    def reasons(self) -> Collection[Refusal]:
+        """Why samples were refused."""
+        return {one.reason for one in self.refusals}
 
 
 _WANTED = {

@@ -23,6 +23,7 @@ RECENT_TYPE = np.dtype(
         ("kind", np.uint8),
     ]
 )
+NOBODY = -1  # in the column `row`: the series is forgotten
 BLOCK = 65_536  # samples looked at in one go
 COLUMNS = tuple(name for name in RECENT_TYPE.names or ())
 
@@ -50,6 +51,13 @@ class RecentSamples:
             column[start : start + head] = kept[:head]
             column[: len(kept) - head] = kept[head:]
         self._written += n
+
+    def forget(self, rows: NDArray[np.int64]) -> None:
+        """The samples of these rows belong to no series any more; they keep their places until newer ones come."""
+        owner = self._columns["row"]
+        is_gone = np.zeros(1 + max(int(owner.max(initial=0)), int(rows.max(initial=0))), np.bool_)
+        is_gone[rows] = True
+        owner[(owner >= 0) & is_gone[owner]] = NOBODY
 
     def of_rows(self, rows: Sequence[int], start_ms: int, end_ms: int) -> list[NDArray[np.void]]:
         """Per series its samples with start_ms <= time <= end_ms, as records of RECENT_TYPE, oldest first.

@@ -59,10 +59,17 @@ class RemoteWriteDecoder:
         self._known_max = 4 * table.series_max
         self._count_before = 0
         self._buffer = np.empty(BUFFER_BYTES, np.uint8)
-        self._forget()
-
-    def _forget(self) -> None:
         self._keys, self._rows, self._known = np.zeros(1 << 12, np.uint64), np.zeros(1 << 12, np.int32), 0
+
+    def forget(self, rows: NDArray[np.int64]) -> None:
+        """These rows are no longer of the series whose bytes are remembered; and there is room for refused ones."""
+        is_gone = np.zeros(self._table.series_max, np.bool_)
+        is_gone[rows] = True
+        gone = np.where(self._rows >= 0, is_gone[self._rows.clip(0)], self._rows == _code(Refusal.SERIES_LIMIT))
+        self._keys[gone] = w.EMPTY  # holes break the chains of an open-addressing table: it is built anew
+        keys, rows_of_keys = np.zeros_like(self._keys), np.zeros_like(self._rows)
+        w.rehash(self._keys, self._rows, keys, rows_of_keys)
+        self._keys, self._rows, self._known = keys, rows_of_keys, int(np.count_nonzero(keys))
 
     def decode(self, body: bytes) -> Decoded:
         """Raises InputError where the body is not a snappy block of a WriteRequest, TooLargeError beyond the limits;
@@ -144,7 +151,7 @@ class RemoteWriteDecoder:
 
     def _remember(self, hashed: np.uint64, row: int) -> None:
         if self._known >= self._known_max:  # a sender that never repeats its bytes must not fill the memory
-            self._forget()
+            self._keys, self._rows, self._known = np.zeros(1 << 12, np.uint64), np.zeros(1 << 12, np.int32), 0
         if 2 * (self._known + 1) > len(self._keys):
             keys, rows = np.zeros(2 * len(self._keys), np.uint64), np.zeros(2 * len(self._keys), np.int32)
             w.rehash(self._keys, self._rows, keys, rows)
@@ -162,6 +169,11 @@ _SENTENCES = {
 
 def _refuse(reason: Refusal, sentence: str, first: dict[Refusal, str]) -> int:
     first.setdefault(reason, sentence)
+    return _code(reason)
+
+
+def _code(reason: Refusal) -> int:
+    """The row code of a series refused for this reason."""
     return w.REFUSED_ROW + _REASONS.index(reason)
 
 

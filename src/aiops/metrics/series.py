@@ -20,6 +20,9 @@ Labels = tuple[tuple[str, str], ...]
 STALE_NAN_BITS = 0x7FF0000000000002
 """Prometheus stale marker, a signalling NaN: compare bits, arithmetic destroys it."""
 
+FREE = -1
+"""In `SeriesTable.born`: no series stands in this row."""
+
 COUNTER_SUFFIXES = ("_total", "_count", "_sum", "_bucket")
 """Prometheus naming: series that only grow until their process restarts."""
 
@@ -107,21 +110,44 @@ def parse_matchers(selector: str) -> tuple[Matcher, ...]:
 
 
 class SeriesTable:
-    """Labels <-> row, up to `series_max` rows; rows are given out in order and never change their meaning."""
+    """Labels <-> row, up to `series_max` rows, given out in order. A row means the same series until it is freed; then
+    it may be given to another.
+
+    `len(table)` is the number of rows ever in use, those free again among them; `given` how often a row was given out,
+    and `born` int64 (series_max,) how often before this one: who keeps things by row asks `new_since` what to learn.
+    """
 
     def __init__(self, series_max: int) -> None:
         self.series_max = series_max
         self._labels: list[Labels] = []
         self._row: dict[Labels, int] = {}
+        self._free: list[int] = []  # the next to be given out last
+        self.given = 0
+        self.freed = 0  # rows, since the start
+        self.born = np.full(series_max, FREE, np.int64)
         self.is_counter = np.zeros(series_max, np.bool_)  # by name or by the sender's word
 
     def __len__(self) -> int:
         return len(self._labels)
 
     def __iter__(self) -> Iterator[Labels]:
-        return iter(self._labels)
+        return (labels for _, labels in self.items())
+
+    def items(self) -> Iterator[tuple[int, Labels]]:
+        """(row, labels) of every series, in order of rows."""
+        return ((row, labels) for row, labels in enumerate(self._labels) if not self._free or self.is_taken(row))
+
+    @property
+    def series_count(self) -> int:
+        """Series known now."""
+        return len(self._labels) - len(self._free)
+
+    def is_taken(self, row: int) -> bool:
+        """Whether a series stands in this row."""
+        return 0 <= row < len(self._labels) and bool(self.born[row] != FREE)
 
     def labels(self, row: int) -> Labels:
+        """Those of the series in this row, none where it is free."""
         return self._labels[row]
 
     def find(self, labels: Labels) -> int | None:
@@ -131,29 +157,57 @@ class SeriesTable:
         """The row of a series, a new one if it was never seen. Raises OverloadError at `series_max`."""
         row = self._row.get(labels)
         if row is None:
-            row = len(self._labels)
-            if row >= self.series_max:
+            if self._free:
+                row = self._free.pop()
+                self._labels[row] = labels
+            elif (row := len(self._labels)) < self.series_max:
+                self._labels.append(labels)
+            else:
                 raise OverloadError(f"series limit reached: series_max = {self.series_max}; raise it or send fewer")
-            self._labels.append(labels)
             self._row[labels] = row
+            self.born[row] = self.given
+            self.given += 1
             name = next((value for key, value in labels if key == "__name__"), "")
             self.is_counter[row] = name.endswith(COUNTER_SUFFIXES) if is_counter is None else is_counter
         return row
 
     def extend(self, entries: Sequence[tuple[Labels, bool]]) -> bool:
-        """Adds series that are known to be new, with whether each is a counter: what `row` does, for many; False where
-        one of them was known. The caller has seen to `series_max`."""
-        first = len(self._labels)
+        """Adds series that are known to be new, with whether each is a counter: what `row` does, for many; no labels
+        make a free row. False where one of them was known. The caller has seen to `series_max`."""
+        first, stop = len(self._labels), len(self._labels) + len(entries)
         self._labels.extend([labels for labels, _ in entries])
-        self._row.update(zip(self._labels[first:], range(first, len(self._labels)), strict=True))
-        self.is_counter[first : len(self._labels)] = [is_counter for _, is_counter in entries]
-        return len(self._row) == len(self._labels)
+        self._row.update(zip(self._labels[first:], range(first, stop), strict=True))
+        self.is_counter[first:stop] = [is_counter for _, is_counter in entries]
+        self.born[first:stop] = np.arange(self.given, self.given + len(entries))
+        self.given += len(entries)
+        if self._row.pop((), None) is not None:
+            free = [row for row in range(first, stop) if not self._labels[row]]
+            self.born[free] = FREE
+            self._free = free[::-1] + self._free
+        return len(self._row) == self.series_count
+
+    def new_since(self, given: int) -> list[int]:
+        """Rows given out since `given` had been, in that order, but for those that are free by now."""
+        if given == self.given:
+            return []
+        rows = np.flatnonzero(self.born[: len(self)] >= given)
+        return [int(row) for row in rows[np.argsort(self.born[rows])]]
+
+    def free(self, rows: NDArray[np.int64]) -> None:
+        """These series are forgotten, and their rows may be given to others, the lowest first. Whoever keeps things by
+        row has forgotten them before."""
+        for row in rows.tolist():
+            del self._row[self._labels[row]]
+            self._labels[row] = ()
+        self.born[rows] = FREE
+        self.freed += len(rows)
+        self._free = sorted([*self._free, *rows.tolist()], reverse=True)
 
     def match(self, matchers: Iterable[Matcher]) -> list[int]:
-        """Rows whose labels satisfy all matchers, in order of first appearance."""
+        """Rows whose labels satisfy all matchers, in order."""
         conditions = tuple(matchers)
         found = []
-        for row, labels in enumerate(self._labels):
+        for row, labels in self.items():
             mapping = dict(labels)
             if all(matcher.matches(mapping) for matcher in conditions):
                 found.append(row)

@@ -1,0 +1,133 @@
+"""Room in a full table: series that fell silent long ago are forgotten, so that new ones can come.
+
+Nothing is forgotten while there is room. In a full table the series of replaced pods and renamed labels would shut out
+those that live; what lives is never pushed out by what is new, however much of it comes. Silent is counted from the
+last arrival, by the clock of the stream, so a sender that is behind is not silent. What pauses by habit (a nightly job)
+is known by its longest pause. Series of living incidents, and those with a running anomaly, are left alone.
+"""
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from aiops.config import Settings
+from aiops.detection import state as S
+from aiops.detection.state import State
+from aiops.incidents.grouping import Grouper
+from aiops.metrics.series import FREE, Labels, SeriesTable
+from aiops.metrics.timestamp import iso
+from aiops.metrics.write_result import Refusal
+from aiops.observation import Observation
+from aiops.watch import Watch
+
+AGAIN_MS = 10_000  # of stream time before another look where the last found all there was
+ROWS_MAX = 20_000  # forgotten at a time: writes wait so long
+PAUSES = 2.0  # so many times its longest pause a series may be silent
+PAUSES_MAX_S = 8 * 86_400.0  # but no longer: a weekly job is kept, a sample of long ago protects nothing
+log = structlog.get_logger(__name__)
+
+Rows = NDArray[np.int64]
+
+
+class ByRow(Protocol):
+    """Keeps things by row of the table; `forget` is called while the labels still stand there."""
+
+    def forget(self, rows: Rows, /) -> None: ...
+
+
+class ByLabels(Protocol):
+    """Keeps things by the labels of a series."""
+
+    def forget(self, series: Sequence[Labels], /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """Who may be saying something about a series now."""
+
+    alert_of_row: dict[int, str]  # rows with a running anomaly -> fingerprint
+    watch: Watch
+    grouper: Grouper
+
+    def rows(self, table: SeriesTable) -> set[int]:
+        """Rows that must not be forgotten."""
+        alerting = (table.find(alert.labels) for alert in self.grouper.alerts())
+        told = self.watch.rows_of(lambda fingerprint: self.grouper.incident_of(fingerprint) is not None)
+        return told.union(self.alert_of_row, (row for row in alerting if row is not None))
+
+
+class Eviction:
+    """Forgets silent series everywhere at once: in all that keep things by row, by labels, and in the table."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        table: SeriesTable,
+        state: State,
+        in_use: InUse,
+        by_row: Sequence[ByRow],
+        by_labels: Sequence[ByLabels],
+        observation: Observation,
+    ) -> None:
+        self._forget_s = settings.ingest.series_forget_s
+        self._gone_s = max(settings.detection.missing_forget_s, self._forget_s)
+        self._table, self._state, self._in_use, self._observation = table, state, in_use, observation
+        self._by_row, self._by_labels = by_row, by_labels
+        self._pause = (0, 0)  # the longest of late in which nothing came at all
+        self._due_ms = 0
+
+    def paused(self, start_ms: int, end_ms: int) -> None:
+        """Nothing at all came between these times: it does not count as silence of any series."""
+        start, end = self._pause
+        if end_ms - start_ms >= end - start or end_ms - end > 1000 * self._forget_s:
+            self._pause = (start_ms, end_ms)
+
+    def makes_room(self, refused: Container[Refusal], rows: NDArray[np.int32], now_ms: int) -> bool:
+        """Whether a request that was refused series for want of room is worth another try, since silent ones were
+        forgotten. `rows`: of those of its samples that have a place; now_ms: where the stream stands."""
+        if Refusal.SERIES_LIMIT not in refused or now_ms < self._due_ms:
+            return False
+        self._end_given_up(now_ms)
+        out = self._silent(self._in_use.rows(self._table) | set(rows.tolist()), now_ms)
+        if len(out) < ROWS_MAX:
+            self._due_ms = now_ms + AGAIN_MS
+        if len(out):
+            since = iso(int(self._state.head[out, S.ARRIVED_MS].max()))
+            self._forget(out)
+            self._observation.forgotten.inc(len(out))
+            log.info("series_forgotten", count=len(out), silent_since=since, series_max=self._table.series_max)
+        return len(out) > 0
+
+    def _end_given_up(self, now_ms: int) -> None:
+        """What a series did last is over where it is gone for good, else its row would be in use for ever."""
+        rows = np.fromiter(self._in_use.alert_of_row, np.int64)
+        for row in rows[self._silent_s(rows, now_ms) > self._gone_s].tolist():
+            self._in_use.grouper.ended(self._in_use.alert_of_row.pop(row), now_ms)
+
+    def _silent(self, in_use: set[int], now_ms: int) -> Rows:
+        """The rows to forget, those silent for longest first."""
+        rows: Rows = np.flatnonzero(self._table.born[: len(self._table)] != FREE)
+        silent_s = self._silent_s(rows, now_ms)
+        pauses_s = np.minimum(PAUSES * self._state.body[rows, S.GAP_MAX_S], PAUSES_MAX_S)
+        is_out = silent_s > np.maximum(self._forget_s, pauses_s)
+        is_out &= ~np.isin(rows, np.fromiter(in_use, np.int64))
+        out: Rows = rows[is_out][np.argsort(-silent_s[is_out], kind="stable")]
+        return out[:ROWS_MAX]
+
+    def _forget(self, rows: Rows) -> None:
+        labels = [self._table.labels(row) for row in rows.tolist()]
+        for by_row in self._by_row:
+            by_row.forget(rows)
+        for by_labels in self._by_labels:
+            by_labels.forget(labels)
+        self._table.free(rows)
+
+    def _silent_s(self, rows: Rows, now_ms: int) -> NDArray[np.float64]:
+        """Since the last sample of each came; for ever where none did."""
+        arrived_ms, (start_ms, end_ms) = self._state.head[rows, S.ARRIVED_MS], self._pause
+        silent_ms = now_ms - arrived_ms - np.where(arrived_ms <= start_ms, end_ms - start_ms, 0)
+        return np.where(arrived_ms > 0, silent_ms / 1000, np.inf if now_ms else 0.0)
