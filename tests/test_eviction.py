@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
+from aiops import log
 from aiops.config import Settings
 from aiops.errors import NotFoundError
 from aiops.incidents.incident import State
@@ -82,6 +83,7 @@ def pass_time(service: Service, first: int, stop: int) -> None:
 def test_a_full_table_makes_room_for_new_series_by_forgetting_silent_ones(full: Service, send: Send) -> None:
     assert send(full, 50, fresh(100, 5)).refused == {Refusal.SERIES_LIMIT: 5}  # silent, but not for long enough
     pass_time(full, 51, 80)
+    log.configure("info", "json")  # whatever an earlier test asked for
     with capture_logs() as logs:
         assert send(full, 80, living() + fresh(100, 5)).refused == {}
     assert [(one["event"], one["count"]) for one in logs if "forgotten" in one["event"]] == [("series_forgotten", 30)]

@@ -172,11 +172,8 @@ class Service:
         self._thread = threading.Thread(target=self._save_snapshots, name="snapshots", daemon=True)
         self._thread.start()
         self.is_ready = True
-        log.info(
-            "ready",
-            series=self.table.series_count,
-            newest=iso(self.engine.newest_ms) if self.engine.newest_ms else None,
-        )
+        newest_ms = self.engine.newest_ms
+        log.info("ready", series=self.table.series_count, newest=iso(newest_ms) if newest_ms else None)
 
     def stop(self) -> None:
         """Saves a last snapshot; further writes are refused."""

@@ -1,8 +1,10 @@
 """A restart goes on where the snapshot stood; what cannot be trusted is refused."""
 
+import shutil
 import threading
 from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from aiops.detection.engine import Engine
 from aiops.detection.snapshot import Snapshots
 from aiops.errors import SnapshotError
-from aiops.metrics.series import SampleBatch, SeriesTable
+from aiops.metrics.series import Labels, SampleBatch, SeriesTable
 
 START_MS = 1_767_571_200_000
 
@@ -109,6 +111,72 @@ def test_more_series_than_allowed_are_refused_with_what_to_do(tmp_path: Path) ->
     save(engine, tmp_path)
     with pytest.raises(SnapshotError, match="series_max"):
         restore(tmp_path, series_max=10)
+
+
+class Meddler(nullcontext[None]):
+    """A lock; before it is taken for the n-th time, row 0 is given to another series and its series comes again."""
+
+    def __init__(self, engine: Engine, n: int) -> None:
+        super().__init__()
+        self._engine, self._left = engine, n
+
+    def __enter__(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            former, rows = self._engine.table.labels(0), np.array([0])
+            self._engine.forget(rows)
+            self._engine.table.free(rows)
+            self._engine.ingest(batch_of(self._engine, (("__name__", "other"),)))
+            self._engine.ingest(batch_of(self._engine, former))
+
+
+def batch_of(engine: Engine, *series: Labels) -> SampleBatch:
+    rows = np.array([engine.table.row(labels) for labels in series], np.int32)
+    return SampleBatch(rows, np.full(len(rows), 2 * START_MS), np.ones(len(rows)), np.zeros(len(rows), np.bool_))
+
+
+@pytest.mark.parametrize("moment", [2, 3])  # before labels are read; between labels and numbers
+def test_a_row_that_changes_hands_while_it_is_saved_is_never_seen_as_either(tmp_path: Path, moment: int) -> None:
+    engine = make()
+    for step in range(30):
+        engine.ingest(batch(engine, step))
+    known = engine.state.body[1:20].copy()
+    snapshots = Snapshots(tmp_path)
+    snapshots.save(engine.table, engine.state, engine.newest_ms, Meddler(engine, moment))
+    again = restore(tmp_path)
+    np.testing.assert_array_equal(again.state.body[1:20], known)
+    assert not again.state.head[0].any() and not again.state.body[0].any()
+    assert again.table.is_taken(0) is (moment == 3)
+    snapshots.save(engine.table, engine.state, engine.newest_ms, nullcontext())
+    again = restore(tmp_path)
+    assert list(again.table.items()) == list(engine.table.items())
+    np.testing.assert_array_equal(again.state.body, engine.state.body)
+
+
+@pytest.mark.parametrize("is_freed", [False, True])
+def test_a_save_that_failed_does_not_spoil_the_next(tmp_path: Path, is_freed: bool) -> None:
+    engine = make()
+    engine.ingest(batch(engine, 0, count=5))
+    snapshots = save(engine, tmp_path)
+    if is_freed:
+        engine.forget(np.array([2]))
+        engine.table.free(np.array([2]))
+    engine.ingest(batch_of(engine, (("__name__", "late"),)))
+    before = restore_copy(tmp_path)
+    (tmp_path / "state.draft").mkdir()
+    with pytest.raises(OSError):
+        snapshots.save(engine.table, engine.state, engine.newest_ms, nullcontext())
+    assert restore_copy(tmp_path) == before
+    (tmp_path / "state.draft").rmdir()
+    snapshots.save(engine.table, engine.state, engine.newest_ms, nullcontext())
+    assert restore_copy(tmp_path) == dict(engine.table.items()) != before
+
+
+def restore_copy(folder: Path) -> dict[int, Labels]:
+    """What a process killed now would find; a restore cuts off what does not count."""
+    with TemporaryDirectory() as other:
+        shutil.copytree(folder, other, dirs_exist_ok=True)
+        return dict(restore(Path(other)).table.items())
 
 
 def test_saving_while_samples_arrive_keeps_every_series_whole(tmp_path: Path) -> None:
