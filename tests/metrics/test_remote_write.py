@@ -197,3 +197,33 @@ def test_senders_that_never_repeat_their_bytes_do_not_fill_the_memory() -> None:
         labels = (("__name__", "up"), ("empty", ""), *((f"e{j}", "") for j in range(k)))
         assert decoder.decode(pack(encode_series(encode_labels(labels[:60]), [(k, 1.0)]))).batch.rows.tolist() == [0]
     assert decoder._known <= 4 * 4
+
+
+def test_labels_that_go_on_behind_known_ones_are_read_to_their_end() -> None:
+    """The guess where labels end finds a known series: more labels, next to them or behind samples, are its too."""
+    name, job = encode_labels((("__name__", "up"),)), encode_labels((("job", "x"),))
+    sample, exemplar = encode_series(b"", [(1000, 1.5)])[2:], b"\x1a\x02\x78\x01"
+    short = encode_series(b"", [(5, 0.0)])[2:]
+    labels = st.sampled_from([name, name + job])
+    samples = st.sampled_from([sample, sample * 2, short, sample + exemplar, b"\x12\x00"])
+    contents = st.lists(st.tuples(labels, samples, st.sampled_from([b"", job])), max_size=8)
+
+    @given(contents)
+    @hypothesis_settings(max_examples=200, deadline=None)
+    def check(series: list[tuple[bytes, bytes, bytes]]) -> None:
+        body = pack(b"".join(b"\x0a" + bytes([len(content)]) + content for content in map(b"".join, series)))
+        table = SeriesTable(10)
+        decoder = RemoteWriteDecoder(table)
+        for _ in range(2):
+            assert plain_of(decoder, table, body) == decode(body)
+
+    check()
+
+
+def test_labels_at_the_limit_are_kept_and_beyond_it_refused_each_time() -> None:
+    table = SeriesTable(10)
+    decoder = RemoteWriteDecoder(table, Limits(label_bytes_max=100, labels_per_series_max=2))
+    fits, beyond = (encode_labels((("__name__", "a"), ("b", "x" * size))) for size in (105, 200))
+    for _ in range(2):
+        found = decoder.decode(pack(encode_series(fits, [(1, 1.0)]) + encode_series(beyond, [(1, 1.0)])))
+        assert (len(found.batch), dict(found.refused)) == (1, {Refusal.TOO_MANY_LABELS: 1})

@@ -6,7 +6,6 @@ every request, so the bytes themselves are the key; two spellings of one label s
 Spec: https://prometheus.io/docs/specs/prw/remote_write_spec/
 """
 
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -16,10 +15,12 @@ from numpy.typing import NDArray
 
 from aiops.errors import InputError, OverloadError, TooLargeError
 from aiops.metrics import write_request_walk as w
+from aiops.metrics.label_hash import random_key
 from aiops.metrics.series import STALE_NAN_BITS, SampleBatch, SeriesTable, canonical, display
 from aiops.metrics.write_result import Refusal
 
 BUFFER_BYTES = 1 << 20  # larger requests get memory of their own
+LABEL_FRAME_BYTES = 16  # of a label, at most, beside its name and value
 _REASONS = tuple(Refusal)
 _ERRORS = {
     w.TRUNCATED: "the protobuf message ends early",
@@ -55,7 +56,8 @@ class RemoteWriteDecoder:
 
     def __init__(self, table: SeriesTable, limits: Limits | None = None) -> None:
         self._table, self._limits = table, limits or Limits()
-        self._key = np.frombuffer(secrets.token_bytes(16), np.uint64)
+        # longer labels are refused, so nobody need remember them
+        self._key = random_key(self._limits.label_bytes_max + LABEL_FRAME_BYTES * self._limits.labels_per_series_max)
         self._known_max = 4 * table.series_max
         self._count_before = 0
         self._buffer = np.empty(BUFFER_BYTES, np.uint8)
@@ -131,7 +133,8 @@ class RemoteWriteDecoder:
 
     def _row(self, message: bytes, label_count: int, first: dict[Refusal, str]) -> int:
         limits = self._limits
-        if label_count > limits.labels_per_series_max or len(message) > limits.label_bytes_max + 16 * label_count:
+        bytes_max = limits.label_bytes_max + LABEL_FRAME_BYTES * label_count
+        if label_count > limits.labels_per_series_max or len(message) > bytes_max:
             sentence = (
                 f"a series has {label_count} labels in {len(message)} bytes; {_SENTENCES[Refusal.TOO_MANY_LABELS]}"
             )

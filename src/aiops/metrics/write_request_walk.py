@@ -1,8 +1,10 @@
 """One compiled walk over the bytes of a remote-write request: the place where every sample is touched first.
 
-A series is known by the bytes of its labels as the sender wrote them: they are hashed with a keyed SipHash-1-3
-(Aumasson and Bernstein 2012; keyed, so that nobody can send colliding labels on purpose) and looked up in an
-open-addressing table. Labels are parsed, in Python, only for bytes never seen before.
+A series is known by the bytes of its labels as the sender wrote them: they are hashed under a secret key
+(`label_hash`) and looked up in an open-addressing table. Labels are parsed, in Python, only for bytes unseen before.
+
+Where labels end is guessed: what follows them, the samples, mostly takes as many bytes as in a series just before.
+If the bytes up to there are those of a known series, its labels end there, and nothing need be read field by field.
 
 Protobuf rules kept here: a known field with another wire type is an unknown field, unknown fields are skipped,
 absent scalars are zero, the last of repeated scalars wins. Groups (deprecated in 2008) are refused.
@@ -12,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from aiops.compiled import forget_stale
+from aiops.metrics.label_hash import hashed_bytes_max, label_hash
 from aiops.metrics.unaligned import load_word
 
 forget_stale(__file__)
@@ -21,6 +24,7 @@ REFUSED_ROW = -(2**31)
 """Row codes: >= 0 a row; -(u + 1) unknown series u of this request; REFUSED_ROW + k a series refused for reason k."""
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+LABEL, SAMPLE, EXEMPLAR, HISTOGRAM = np.uint64(10), np.uint64(18), np.uint64(26), np.uint64(34)  # tags in a TimeSeries
 EMPTY = np.uint64(0)
 
 
@@ -60,52 +64,6 @@ def skipped(data, at, end, wire):
 
 
 @njit(inline="always")
-def rotated(x, bits):
-    return (x << np.uint64(bits)) | (x >> np.uint64(64 - bits))
-
-
-@njit(inline="always")
-def sip_round(v0, v1, v2, v3):
-    v0 += v1
-    v1 = rotated(v1, 13) ^ v0
-    v0 = rotated(v0, 32)
-    v2 += v3
-    v3 = rotated(v3, 16) ^ v2
-    v0 += v3
-    v3 = rotated(v3, 21) ^ v0
-    v2 += v1
-    v1 = rotated(v1, 17) ^ v2
-    v2 = rotated(v2, 32)
-    return v0, v1, v2, v3
-
-
-@njit
-def siphash(data, start, end, key):
-    """SipHash-1-3 of data[start:end] under key uint64 (2,)."""
-    v0 = key[0] ^ np.uint64(0x736F6D6570736575)
-    v1 = key[1] ^ np.uint64(0x646F72616E646F6D)
-    v2 = key[0] ^ np.uint64(0x6C7967656E657261)
-    v3 = key[1] ^ np.uint64(0x7465646279746573)
-    at = start
-    while at + 8 <= end:
-        m = load_word(data, at)
-        v3 ^= m
-        v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
-        v0 ^= m
-        at += 8
-    m = np.uint64((end - start) & 0xFF) << np.uint64(56)
-    for k in range(end - at):
-        m |= np.uint64(data[at + k]) << np.uint64(8 * k)
-    v3 ^= m
-    v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
-    v0 ^= m
-    v2 ^= np.uint64(0xFF)
-    for _ in range(3):
-        v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
-    return v0 ^ v1 ^ v2 ^ v3
-
-
-@njit(inline="always")
 def slot_of(keys, key):
     """Where `key` stands in the table, or the empty slot where it would."""
     mask = np.uint64(len(keys) - 1)
@@ -130,6 +88,24 @@ def rehash(keys, table_rows, new_keys, new_rows):
             slot = slot_of(new_keys, keys[k])
             new_keys[slot] = keys[k]
             new_rows[slot] = table_rows[k]
+
+
+@njit(inline="always")
+def known_slot(data, start, end, key, keys):
+    """(slot of the series with these label bytes, their hash); -1 where they are not known."""
+    hashed = label_hash(data, start, end, key)
+    hashed = hashed if hashed != EMPTY else np.uint64(1)
+    slot = slot_of(keys, hashed)
+    return (np.int64(slot) if keys[slot] == hashed else np.int64(-1)), hashed
+
+
+@njit(inline="always")
+def guessed_end(data, start, end, tail, other_tail):
+    """Where labels in data[start:end] may end if samples take as many bytes as one of these; -1: they do not."""
+    for size in (tail, other_tail):
+        if 0 < size < end - start and np.uint64(data[np.uint64(end - size)]) == SAMPLE:
+            return end - size
+    return np.int64(-1)
 
 
 @njit(inline="always")
@@ -162,12 +138,15 @@ def read_sample(data, at, end, k, time_ms, bits):
 def walk(data, key, keys, table_rows, rows, time_ms, bits, unknown, skips):
     """Fills the columns from the bytes of a WriteRequest.
 
-    data uint8 (n,); key uint64 (2,); keys, table_rows: the hash table; rows int32, time_ms int64, bits uint64 (m,):
-    columns of samples. unknown int64 (m, 5): per unknown series the start and end of its labels (or of the whole
-    message where labels stand apart), its hash, whether labels stand apart, its number of labels; skips int64 (3,)
-    counts exemplars, histograms, metadata. Returns (error code, byte position, samples, unknown series).
+    data uint8 (n,); key: of `label_hash`; keys, table_rows: the hash table; rows int32, time_ms int64, bits uint64
+    (m,): columns of samples. unknown int64 (m, 5): per unknown series the start and end of its labels (or of the whole
+    message where labels stand apart), its hash, whether it has none (labels apart or too long), its number of labels;
+    skips int64 (3,) counts exemplars, histograms, metadata. Returns (error code, byte position, samples, unknown
+    series).
     """
     n, at, count, unknowns = len(data), 0, 0, 0
+    tail, other_tail = np.int64(0), np.int64(0)  # bytes after the labels, of the series before and of one before it
+    hashed_max = hashed_bytes_max(key)
     while at < n:
         field_at = at
         tag, at = varint(data, at, n)
@@ -187,13 +166,18 @@ def walk(data, key, keys, table_rows, rows, time_ms, bits, unknown, skips):
         start, end = at, at + np.int64(size)
         first = count
         labels_start, labels_end, label_count, apart = -1, -1, 0, False
+        exemplars, histograms, slot = skips[0], skips[1], np.int64(-1)
+        guess = guessed_end(data, start, end, tail, other_tail)
+        if 0 <= guess - start <= hashed_max:
+            slot, hashed = known_slot(data, start, guess, key, keys)
+            at = guess if slot >= 0 else start
         while at < end:
             inner_at = at
             tag, at = varint(data, at, end)
             if at < 0:
                 return (-at, inner_at, count, unknowns)
             wire = np.int64(tag & np.uint64(7))
-            if tag == np.uint64(18):  # 2: Sample
+            if tag == SAMPLE:
                 size, at = varint(data, at, end)
                 if at < 0 or size > np.uint64(end - at):
                     return (-at if at < 0 else TRUNCATED, inner_at, count, unknowns)
@@ -209,35 +193,39 @@ def walk(data, key, keys, table_rows, rows, time_ms, bits, unknown, skips):
             at = -3 if tag < np.uint64(8) else skipped(data, at, end, wire)
             if at < 0:
                 return (-at, inner_at, count, unknowns)
-            if tag == np.uint64(10):  # 1: Label
+            if tag == LABEL and slot >= 0:  # more of them: read again, without a guess
+                skips[0], skips[1], count, at, slot = exemplars, histograms, first, start, np.int64(-1)
+            elif tag == LABEL:
                 if labels_start < 0:
                     labels_start = inner_at
                 elif labels_end != inner_at:
                     apart = True
                 labels_end = at
                 label_count += 1
-            elif tag == np.uint64(26):
+            elif tag == EXEMPLAR:
                 skips[0] += 1
-            elif tag == np.uint64(34):
+            elif tag == HISTOGRAM:
                 skips[1] += 1
         if count == first:
             continue
-        row = np.int32(-1)
-        hashed = np.uint64(1)
-        if apart or labels_start < 0:
-            labels_start, labels_end = start, end
-        else:
-            hashed = siphash(data, labels_start, labels_end, key)
-            hashed = hashed if hashed != EMPTY else np.uint64(1)
-            slot = slot_of(keys, hashed)
-            if keys[slot] == hashed:
-                row = table_rows[slot]
+        if slot < 0:
+            hashed = EMPTY
+            if apart or labels_start < 0:
+                labels_start, labels_end, apart = start, end, True
+            elif labels_end - labels_start > hashed_max:
+                apart = True
             else:
-                apart = False
-        if apart or label_count == 0 or row == np.int32(-1):
+                slot, hashed = known_slot(data, labels_start, labels_end, key, keys)
+                if end - labels_end != tail:
+                    tail, other_tail = end - labels_end, tail
+        elif end - guess != tail:
+            tail, other_tail = end - guess, tail
+        if slot >= 0:
+            row = table_rows[slot]
+        else:
             unknown[unknowns, 0], unknown[unknowns, 1] = labels_start, labels_end
             unknown[unknowns, 2] = np.int64(hashed)
-            unknown[unknowns, 3], unknown[unknowns, 4] = (1 if apart or label_count == 0 else 0), label_count
+            unknown[unknowns, 3], unknown[unknowns, 4] = (1 if apart else 0), label_count
             unknowns += 1
             row = np.int32(-unknowns)
         for k in range(first, count):
