@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from aiops import log
-from aiops.config import Settings
+from aiops.config import Budget, Settings
 from aiops.errors import NotFoundError
 from aiops.incidents.incident import State
 from aiops.metrics.remote_write_encode import encode_write_request
@@ -262,3 +262,28 @@ def test_a_snapshot_after_forgetting_restores(
     ]
     assert send(again, 112, living() + fresh(100, 30)).refused == {}
     assert again.table.series_count == ROOM
+
+
+def test_whatever_comes_and_goes_nothing_grows(make_service: MakeService, small: Settings) -> None:
+    detection = small.detection.model_copy(update={"budgets": (Budget(match='{service="web"}', alerts="3 per day"),)})
+    service = make_service(small.model_copy(update={"detection": detection}))
+    for generation in range(20):
+        first = 90 * generation
+        pods = [canonical({"__name__": f"n{first + k}", "pod": f"p{first + k}"}) for k in range(ROOM - 10)]
+        for minute in range(first, first + 90):
+            by_remote_write(service, minute, living() + (pods if minute < first + 25 else []))
+    assert set(pods) <= set(service.table)
+    assert gauge(service, "aiops_series_forgotten_total") == 19 * (ROOM - 10)
+    kept = (
+        service.engine._priors._rows_of_name,
+        service._watch._missing._entity_number,
+        service._watch._silent,
+        service._grouper._population,
+        service._grouper._population_of_value,
+    )
+    assert [len(one) for one in kept if len(one) > ROOM] == []
+    assert (
+        len(service._telling.budget._scope_of) <= 2 * ROOM
+    )  # those there are, and those asked for since the last sweep
+    assert service._grouper._population["service", "web"] == 10
+    assert service._decoder._known <= 4 * ROOM

@@ -3,10 +3,10 @@
 Nothing is forgotten while there is room. In a full table the series of replaced pods and renamed labels would shut out
 those that live; what lives is never pushed out by what is new, however much of it comes. Silent is counted from the
 last arrival, by the clock of the stream, so a sender that is behind is not silent. What pauses by habit (a nightly job)
-is known by its longest pause. Series of living incidents, and those with a running anomaly, are left alone.
+is known by its longest pause. Series of living incidents are left alone; what was held back of others is over.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,8 +56,17 @@ class InUse:
     def rows(self, table: SeriesTable) -> set[int]:
         """Rows that must not be forgotten."""
         alerting = (table.find(alert.labels) for alert in self.grouper.alerts())
-        told = self.watch.rows_of(lambda fingerprint: self.grouper.incident_of(fingerprint) is not None)
-        return told.union(self.alert_of_row, (row for row in alerting if row is not None))
+        told = self.watch.rows_of(self._is_told)
+        anomalous = (row for row, fingerprint in self.alert_of_row.items() if self._is_told(fingerprint))
+        return told.union(anomalous, (row for row in alerting if row is not None))
+
+    def end(self, rows: Iterable[int], now_ms: int) -> None:
+        """What these series did last is over."""
+        for row in self.alert_of_row.keys() & set(rows):
+            self.grouper.ended(self.alert_of_row.pop(row), now_ms)
+
+    def _is_told(self, fingerprint: str) -> bool:
+        return self.grouper.incident_of(fingerprint) is not None
 
 
 class Eviction:
@@ -97,16 +106,16 @@ class Eviction:
             self._due_ms = now_ms + AGAIN_MS
         if len(out):
             since = iso(int(self._state.head[out, S.ARRIVED_MS].max()))
+            self._in_use.end(out.tolist(), now_ms)
             self._forget(out)
             self._observation.forgotten.inc(len(out))
             log.info("series_forgotten", count=len(out), silent_since=since, series_max=self._table.series_max)
         return len(out) > 0
 
     def _end_given_up(self, now_ms: int) -> None:
-        """What a series did last is over where it is gone for good, else its row would be in use for ever."""
+        """What a series did last is over where it is gone for good, else its incident would live for ever."""
         rows = np.fromiter(self._in_use.alert_of_row, np.int64)
-        for row in rows[self._silent_s(rows, now_ms) > self._gone_s].tolist():
-            self._in_use.grouper.ended(self._in_use.alert_of_row.pop(row), now_ms)
+        self._in_use.end(rows[self._silent_s(rows, now_ms) > self._gone_s].tolist(), now_ms)
 
     def _silent(self, in_use: set[int], now_ms: int) -> Rows:
         """The rows to forget, those silent for longest first."""

@@ -9,7 +9,7 @@ forgotten. What was told too often of late is asked for less often in the days t
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -214,10 +214,9 @@ class AlertBudget:
             self._scope_of[labels] = next(fitting, None)
         return self._scope_of[labels]
 
-    def forget(self, series: Iterable[Labels]) -> None:
-        """These series are gone; should one come again, its budget is looked up again."""
-        for labels in series:
-            self._scope_of.pop(labels, None)
+    def forget(self, series: Sequence[Labels]) -> None:
+        """Series are gone: which budget is whose is looked up again, by those who still ask."""
+        self._scope_of.clear()
 
     def advance(self, time_ms: int, is_covered: bool = True) -> None:
         """Stream time goes on for all."""
