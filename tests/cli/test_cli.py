@@ -99,6 +99,16 @@ def test_pipes_in_and_out(tmp_path: Path) -> None:
     assert pa.csv.read_csv(io.BytesIO(done.stdout)).num_rows == 400
 
 
+def test_a_pipe_gets_one_header_though_some_text_needs_quotes(tmp_path: Path) -> None:
+    notes = [f"note {k % 3}" + ", more" * (k == 300) for k in range(400)]
+    source = write_csv(tmp_path, table=metric().append_column("host", pa.array(notes)))
+    command = [sys.executable, "-m", "aiops", "score", "-"]
+    done = subprocess.run(command, input=source.read_bytes(), capture_output=True, timeout=120, check=True)
+    lines = done.stdout.decode().splitlines()
+    assert len(lines) == 401
+    assert pa.csv.read_csv(io.BytesIO(done.stdout))["host"].to_pylist() == notes
+
+
 def test_a_bad_row_stops_with_its_place_or_is_skipped_on_request(tmp_path: Path) -> None:
     source = tmp_path / "bad.csv"
     source.write_text("timestamp,value\n" + "".join(f"{60 * k},{k % 7}\n" for k in range(1, 50)) + "noon,3\n3600,4\n")

@@ -147,8 +147,12 @@ def _write_csv(table: pa.Table, out: Path | None, delimiter: str, quoting: str) 
     if out and out.suffix == ".gz":
         with pa.CompressedOutputStream(str(out), "gzip") as target:
             pa.csv.write_csv(table, target, options)
-    else:
-        pa.csv.write_csv(table, out or sys.stdout.buffer, options)
+    elif out:
+        pa.csv.write_csv(table, out, options)
+    else:  # whole or not at all: what a pipe has been given cannot be taken back
+        whole = pa.BufferOutputStream()
+        pa.csv.write_csv(table, whole, options)
+        sys.stdout.buffer.write(whole.getvalue())
 
 
 def _stem(source: Path | None) -> str:
