@@ -92,6 +92,12 @@ class Budget(Section):
     alerts: Rate = Field(min_length=1, description="how many of them are told: 3 per day, 1 per hour, 2 per week")
 
 
+class OwnDetector(Section):
+    name: str = Field(min_length=1, description="river.anomaly.HalfSpaceTrees, or a file: my_kernel.py")
+    match: str = Field(description='series it scores beside the built-in detectors: {__name__="latency_ms"}')
+    options: dict[str, Any] = Field({}, description="of a river detector: {n_trees = 10}")
+
+
 class Detection(Section):
     threads: int = Field(0, ge=0, le=64, description="scoring threads; 0 = one per core, at most 8")
     warm_up_samples: Count = Field(20, description="samples of a series before its first score")
@@ -105,6 +111,10 @@ class Detection(Section):
         (), max_length=100, description="the same for the series that match; the first that matches counts"
     )
     rules: tuple[Rule, ...] = Field((), description="which deviations of which series may alert; later rules win")
+    detectors: tuple[OwnDetector, ...] = Field(
+        (), max_length=100, description="detectors of your own, in the same calibration; the first that matches counts"
+    )
+    own_series_max: Count = Field(1000, description="series with one of these; further ones have the built-in only")
     limit_horizon_s: Seconds = Field(21_600, description="a limit reached within this time, at this pace, is told")
 
 

@@ -15,10 +15,17 @@ LIMIT_SCORE = 0.9  # a limit reached within hours: enough for an incident by its
 
 
 def onset(
-    batch: SampleBatch, scores: Scores, k: int, labels: Labels, is_counter: bool, history_s: float, same_s: float
+    batch: SampleBatch,
+    scores: Scores,
+    k: int,
+    labels: Labels,
+    is_counter: bool,
+    history_s: float,
+    same_s: float,
+    own: str = "",
 ) -> Alert:
     """The alert that sample k of a batch, of the series with these labels, raises. `history_s`: for how long the series
-    is known; `same_s`: for how long it has repeated its value."""
+    is known; `same_s`: for how long it has repeated its value; `own`: the detector that the operator brought for it."""
     kind, found, time_ms = Kind(int(scores.kind[k])), _deviation(scores, k), int(batch.time_ms[k])
     if kind == Kind.NONE:  # below the usual bar, told by a budget that asks for more
         kind = Kind.SPIKE if found.value > found.expected else Kind.DIP
@@ -27,13 +34,13 @@ def onset(
         kind=kind.name.lower(),
         score=round(float(scores.score[k]), 4),
         time_ms=time_ms,
-        sentence=explain.sentence(labels, kind, found, explain.usual_hour(time_ms, history_s), is_counter),
+        sentence=explain.sentence(labels, kind, found, explain.usual_hour(time_ms, history_s), is_counter, own),
         value=found.value,
         expected=found.expected,
         lower=found.lower,
         upper=found.upper,
         since_ms=time_ms - round(1000 * same_s) if kind == Kind.STUCK else None,
-        contributions=explain.contributions(scores.told[k, TOLD_STRENGTHS:].tolist()),
+        contributions=explain.contributions(scores.told[k, TOLD_STRENGTHS:].tolist(), own),
         strength=round(float(scores.strength[k]), 4),
         is_novel=bool(scores.novel[k]),
     )
@@ -46,7 +53,7 @@ def lasting(alert: Alert, scores: Scores, k: int, is_counter: bool, history_s: f
     hour = explain.usual_hour(alert.time_ms, history_s)
     strength = max(alert.worth, round(float(scores.strength[k]), 4))
     alert = replace(alert, kind=kind.name.lower() if kind else alert.kind, strength=strength)
-    if alert.value is None or alert.expected is None or not kind:
+    if alert.value is None or alert.expected is None or kind in (Kind.NONE, Kind.OWN):
         return alert
     if abs(found.value - found.expected) <= abs(alert.value - alert.expected) or not found.is_outside:
         return alert

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+from aiops.detection.own import OwnDetectors
 from aiops.detection.scores import Status
 from aiops.metrics.write_result import WriteResult
 
@@ -26,6 +27,9 @@ class Observation:
         self.budget_per_day = Gauge("aiops_alert_budget_per_day", "Alerts a day asked for", ["budget"], registry=r)
         self.budget_bar = Gauge("aiops_alert_budget_bar", "Strength told now, 1 = no budget", ["budget"], registry=r)
         self.budget_told = Gauge("aiops_alert_budget_told", "Told since the start", ["budget"], registry=r)
+        self.own_series = Gauge("aiops_own_detector_series", "Series with it", ["detector"], registry=r)
+        self.own_failed = Gauge("aiops_own_detector_failed", "Series it failed on", ["detector"], registry=r)
+        self.own_refused = Gauge("aiops_own_detector_refused", "Series beyond own_series_max", registry=r)
         self.opened = Counter("aiops_candidate_incidents", "Candidate incidents opened", ["severity"], registry=r)
         self.store_failures = Counter("aiops_store_failures", "Incidents that could not be stored", registry=r)
         self.snapshot_failures = Counter("aiops_snapshot_failures", "Snapshots that failed", registry=r)
@@ -52,6 +56,13 @@ class Observation:
         self.budget_per_day.labels(name).set(per_day)
         self.budget_bar.labels(name).set(bar)
         self.budget_told.labels(name).set(told_count)
+
+    def own(self, detectors: OwnDetectors) -> None:
+        """How the detectors stand that the operator brought."""
+        self.own_refused.set(detectors.refused_count)
+        for name, count in detectors.series_count.items():
+            self.own_series.labels(name).set(count)
+            self.own_failed.labels(name).set(detectors.failed_count[name])
 
     def set_aside(self, statuses: NDArray[np.uint8]) -> None:
         """`Status` of samples; those that are kept without a score are counted, the refused are counted elsewhere."""

@@ -13,6 +13,7 @@ import numpy as np
 from aiops.config import Detection
 from aiops.detection.budget import AlertBudget
 from aiops.detection.engine import Engine
+from aiops.detection.own import OwnDetectors
 from aiops.detection.policy import Policy
 from aiops.detection.scores import Kind, Scores, Status
 from aiops.errors import TableError
@@ -155,7 +156,8 @@ def _scored(table: SampleTable, settings: Detection) -> tuple[dict[str, np.ndarr
     batch = SampleBatch(rows[good], table.time_ms[good], table.values[good], np.zeros(len(good), np.bool_))
     budget = AlertBudget(settings)
     policy = Policy(series, settings.rules, (lambda labels: budget.scope_of(labels) is not None) if budget else None)
-    scores = Engine(series, settings.warm_up_samples, policy=policy).ingest(batch)
+    own = OwnDetectors(series, settings.detectors, settings.own_series_max)
+    scores = Engine(series, settings.warm_up_samples, policy=policy, own=own).ingest(batch)
     _keep_to(budget, series, batch, scores)
 
     def spread(column: np.ndarray, empty: object) -> np.ndarray:

@@ -24,6 +24,7 @@ from aiops.config import Settings
 from aiops.detection import kernel
 from aiops.detection import state as S
 from aiops.detection.engine import Engine
+from aiops.detection.own import OwnDetectors
 from aiops.detection.policy import Policy
 from aiops.detection.scores import Kind, Scores, Status
 from aiops.detection.snapshot import Snapshots
@@ -50,8 +51,6 @@ YOUNG_S = 86_400  # the first day of a series: what it does at other hours is no
 TICK_MS = 10_000  # of sample time between looks at what is missing, quiet or forgotten
 PAUSE_MS = 120_000  # of sample time without any sample: the whole stream stood still
 log = structlog.get_logger(__name__)
-
-
 _REMEMBERED = [int(s) for s in (Status.SCORED, Status.WARMING_UP, Status.RESET, Status.NOT_FINITE)]
 
 
@@ -116,7 +115,8 @@ class Service:
         self.table = SeriesTable(self.settings.ingest.series_max)
         self._telling = Telling(detection, self.settings.incidents.entity_labels, self.observation)
         policy = Policy(self.table, detection.rules, self._telling.is_budgeted)
-        self.engine = Engine(self.table, detection.warm_up_samples, detection.persist_s, detection.threads, policy)
+        own = OwnDetectors(self.table, detection.detectors, detection.own_series_max)
+        self.engine = Engine(self.table, detection.warm_up_samples, detection.persist_s, detection.threads, policy, own)
         self._decoder = RemoteWriteDecoder(self.table, self._limits)
         self._recent = RecentSamples(self.settings.ingest.recent_samples_max)
         self._watch = Watch(self.settings, self.table, self.engine.state)
@@ -164,6 +164,7 @@ class Service:
             try:
                 self.engine.newest_ms = self._snapshots.restore(self.table, self.engine.state)
                 self._telling.restore(self._folder)
+                self.engine.own.restore(self._folder)
             except SnapshotError as error:
                 log.error("snapshot_refused", reason=str(error), action="kept aside as *.refused; learning starts anew")
                 self._snapshots.set_aside()
@@ -206,6 +207,7 @@ class Service:
         try:
             size = self._snapshots.save(self.table, self.engine.state, self.engine.newest_ms, self._lock)
             self._telling.save(self._folder, self._lock)
+            self.engine.own.save(self._folder, self._lock)
         except OSError as error:
             self.observation.snapshot_failures.inc()
             log.error("snapshot_failed", reason=str(error), action="will try again; free space in server.data_dir")
@@ -241,8 +243,7 @@ class Service:
             if self._eviction.makes_room(decoded.reasons, decoded.batch.rows, self.engine.newest_ms):
                 decoded = decode(body, self.table, self._limits, received_ms)
             taken = self._ingest(decoded.batch)
-            refused = dict(taken.refused)
-            first = dict(taken.first)
+            refused, first = dict(taken.refused), dict(taken.first)
             for _, reason, sentence, _ in decoded.refusals:
                 refused[reason] = refused.get(reason, 0) + 1
                 first.setdefault(reason, sentence)
@@ -286,6 +287,7 @@ class Service:
         if now_ms - self._ticked_ms >= TICK_MS:
             self._ticked_ms = now_ms
             self._telling.tick(now_ms)
+            self.observation.own(self.engine.own)
             self._look(min(now_ms, int(1000 * self._now_s())))
         self._grouper.judge(now_ms)
         self._grouper.advance(now_ms)
@@ -329,8 +331,8 @@ class Service:
             self._telling.budget.advance(clock_ms)
             if what in (0, 3) or (what == 4 and self._telling.is_worth(self.table.labels(row), time_ms, scores, k)):
                 history_s, same_s = self._history(row)
-                is_counter = bool(self.table.is_counter[row])
-                alert = finding.onset(batch, scores, k, self.table.labels(row), is_counter, history_s, same_s)
+                is_counter, own = bool(self.table.is_counter[row]), self.engine.own.name(row)
+                alert = finding.onset(batch, scores, k, self.table.labels(row), is_counter, history_s, same_s, own)
                 if what == 3 and not self._grouper.incident_of(alert.fingerprint):
                     continue  # only what is part of an incident comes back
                 is_told = not self._grouper.add([alert], clock_ms)
@@ -461,8 +463,7 @@ class Service:
             return [sample_record(record) for record in self._recent.of_rows([series_id], start_ms, end_ms)[0][-limit:]]
 
     def _series_info(self, row: int) -> SeriesInfo:
-        head = self.engine.state.head[row]
-        seen = int(head[S.SEEN])
+        head, seen = self.engine.state.head[row], int(self.engine.state.head[row, S.SEEN])
         return SeriesInfo(
             series_id=row,
             labels=self.table.labels(row),

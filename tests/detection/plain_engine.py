@@ -325,7 +325,7 @@ class Series:
     low_refractory: int = 0
     low_strength: float = 0.0
 
-    def ingest(self, time_ms: int, raw: float, stale: bool, persist_s: float, warm_up: int) -> Answer:
+    def ingest(self, time_ms: int, raw: float, stale: bool, persist_s: float, warm_up: int, own: float = 0.0) -> Answer:
         status = self._place(time_ms, raw, stale)
         if status > Status.STALE:
             return Answer(status)
@@ -348,7 +348,7 @@ class Series:
         value = min(max((raw - base) / scale, -K.RAW_MAX), K.RAW_MAX)
         quantum = 1.0 if self.quantum == 0 and self.is_counter and raw == math.floor(raw) else self.quantum
         strength, telling, band, kind, evidence, parts = self._score_and_learn(
-            value, time_ms, max(self.interval_s, 1e-3), is_gap, min(quantum / scale, K.RAW_MAX)
+            value, time_ms, max(self.interval_s, 1e-3), is_gap, min(quantum / scale, K.RAW_MAX), own
         )
         self.last_value = value
         change = 0.0 if first or not math.isfinite(previous) else min(abs(raw - previous), K.RAW_MAX)
@@ -430,7 +430,7 @@ class Series:
         return slot.mean if slot.count >= 2 else self.mu
 
     def _score_and_learn(
-        self, value: float, time_ms: int, interval_s: float, is_gap: bool, quantum: float
+        self, value: float, time_ms: int, interval_s: float, is_gap: bool, quantum: float, own: float
     ) -> tuple[float, float, tuple[float, float, float], int, float, tuple[float, ...]]:
         count, last = self.count, self.last_value
         if count == 0:
@@ -486,12 +486,14 @@ class Series:
         stuck = self._stuck(value == last and count > 0, interval_s)
         far_out = self._gross(value, z[1])
         self.jump_usual = usual if abs(z[3]) >= K.JUMP_MIN else 0.0
-        strength = max(likely, new, stuck, far_out, leaving, varying)
+        strength = max(likely, new, stuck, far_out, leaving, varying, own)
         untold = 0.0 if self.is_stuck_told else stuck
-        telling = max(likely / K.ALERT_FACTOR, new, untold, far_out, leaving, varying)
+        telling = max(max(likely, own) / K.ALERT_FACTOR, new, untold, far_out, leaving, varying)
         is_known = count >= K.KNOWN_SAMPLES or count * interval_s >= K.KNOWN_S
-        evidence = max(new if is_known else 0.0, far_out, stuck, crept, varied)
-        if leaving > 0 and leaving >= new and leaving >= stuck:
+        evidence = max(max(new, own / K.ALERT_FACTOR) if is_known else 0.0, far_out, stuck, crept, varied)
+        if own > 0 and own == strength:
+            kind = Kind.OWN
+        elif leaving > 0 and leaving >= new and leaving >= stuck:
             kind = Kind.TREND
         elif stuck > 0 and stuck >= likely and stuck >= new:
             kind = Kind.STUCK
@@ -508,7 +510,7 @@ class Series:
             (expected, lower, upper),
             kind,
             evidence,
-            (*parts, new, stuck, far_out, leaving, varying),
+            (*parts, new, stuck, far_out, leaving, varying, own),
         )
 
     def _learn(
@@ -612,7 +614,7 @@ class Series:
                 outside = self.creep.last >= K.CREEP_OVER
             elif one.kind == Kind.VARIANCE:
                 outside = self.variance.last >= K.CALM_STRENGTH
-            elif one.kind == Kind.PATTERN:
+            elif one.kind in (Kind.PATTERN, Kind.OWN):
                 outside = strength >= K.CALM_STRENGTH
             one.novelty, one.peak = max(one.novelty, evidence), max(one.peak, strength)
             one.age_s += 0.0 if onset else self.interval_s

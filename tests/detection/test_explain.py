@@ -4,7 +4,7 @@ import pytest
 
 from aiops.detection import explain
 from aiops.detection.explain import Deviation
-from aiops.detection.scores import Kind
+from aiops.detection.scores import DETECTORS, Kind
 from aiops.metrics.series import Labels, canonical
 from aiops.metrics.timestamp import timestamp_ms
 
@@ -107,5 +107,6 @@ def test_the_numbers_of_a_sentence_differ() -> None:
 
 
 def test_contributions_are_the_strongest_first_and_leave_out_who_is_silent() -> None:
-    found = explain.contributions([0.2, 2.0, 0.01], ("level", "season", "step"))
-    assert list(found.items()) == [("season", 2.0), ("level", 0.2)]
+    strengths = [0.2, 2.0, 0.01] + [0.0] * (len(DETECTORS) - 4) + [0.5]
+    found = explain.contributions(strengths, "my_kernel.py")
+    assert list(found.items()) == [("season", 2.0), ("my_kernel.py", 0.5), ("level", 0.2)]

@@ -20,6 +20,7 @@ from tests.detection.plain_engine import Answer, Series
 Floats = NDArray[np.float64]
 START_MS = 1_767_571_200_000
 PERSIST_S, WARM_UP = 600.0, 20
+NO_OWN = np.empty(0)
 NO_POLICY = np.zeros((0, P.POLICY_SIZE), np.float32)
 
 
@@ -61,6 +62,7 @@ def run_kernel(
     stale: NDArray[np.bool_],
     is_counter: bool,
     policy: NDArray[np.float32] = NO_POLICY,
+    own: Floats = NO_OWN,
 ) -> tuple[Floats, NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], Floats]:
     """The kernel on one series with a float64 memory: out, status, kind, flags, told."""
     n = len(values)
@@ -68,8 +70,8 @@ def run_kernel(
     out, status, kind, flags = np.empty((5, n)), np.empty(n, np.uint8), np.empty(n, np.uint8), np.empty(n, np.uint8)
     kernel.ingest(
         np.arange(n), np.zeros(n, np.int32), times, values, stale, 0, np.array([is_counter]),
-        np.zeros((1, S.HEAD_SIZE)), np.zeros((1, S.BODY_SIZE)), policy.copy(), PERSIST_S, WARM_UP, out, status, kind,
-        flags, told,
+        np.zeros((1, S.HEAD_SIZE)), np.zeros((1, S.BODY_SIZE)), policy.copy(), own, PERSIST_S, WARM_UP,
+        out, status, kind, flags, told,
     )  # fmt: skip
     return out, status, kind, flags, told
 

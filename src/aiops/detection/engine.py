@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiops.detection import kernel
+from aiops.detection.own import OwnDetectors
 from aiops.detection.policy import Policy
 from aiops.detection.prior import Priors
 from aiops.detection.scores import Scores
@@ -27,9 +28,9 @@ class Engine:
     """Streaming detectors for every series of `table`; not thread-safe: one caller at a time.
 
     `threads` work on a batch side by side, each on its own series, so results do not depend on their number (0: one
-    per core, at most THREADS_MAX). `policy`: which deviations count. `warm_up_samples`: samples of a series before its
-    first score. `persist_s`: how long an anomaly lasts before it is reported as persistent. `newest_ms`: newest sample
-    time of the whole stream, the clock of everything downstream.
+    per core, at most THREADS_MAX). `policy`: which deviations count. `own`: detectors that the operator brings.
+    `warm_up_samples`: samples of a series before its first score. `persist_s`: how long an anomaly lasts before it is
+    reported as persistent. `newest_ms`: newest sample time of the whole stream, the clock of everything downstream.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class Engine:
         persist_s: float = 600.0,
         threads: int = 1,
         policy: Policy | None = None,
+        own: OwnDetectors | None = None,
     ) -> None:
         self.table = table
         self.warm_up_samples = warm_up_samples
         self.persist_s = persist_s
         self.state = State.allocate(table.series_max)
         self.policy = policy or Policy(table)
+        self.own = own or OwnDetectors(table)
         self._priors = Priors(table, self.state, max(warm_up_samples, PRIOR_COUNT_MIN))
         self.newest_ms = 0
         self.threads = threads or min(os.cpu_count() or 1, THREADS_MAX)
@@ -58,12 +61,14 @@ class Engine:
         """Compiles the kernel, or loads it from the cache on disk, so that the first request does not wait."""
         scratch = Engine(SeriesTable(1), self.warm_up_samples, self.persist_s)
         scratch.ingest(SampleBatch(np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros(1), np.zeros(1, np.bool_)))
+        self.own.compile()
 
     def forget(self, rows: NDArray[np.int64]) -> None:
         """Nothing is known any more of the series in these rows: all zero, for others to begin in."""
         self.state.head[rows] = 0
         self.state.body[rows] = 0
         self._priors.forget(rows)
+        self.own.forget(rows)
 
     def ingest(self, batch: SampleBatch) -> Scores:
         """Scores the samples in the order given and learns from them; rows must be rows of `table`."""
@@ -75,6 +80,7 @@ class Engine:
         time_ms, values = _column(batch.time_ms, np.int64), _column(batch.values, np.float64)
         stale = _column(batch.stale, np.bool_)
         self.policy.learn_series()
+        own = self.own.strengths(rows, time_ms, values, stale, self.state.head)
 
         def score(mine: NDArray[np.int64]) -> int:
             return int(
@@ -89,6 +95,7 @@ class Engine:
                     self.state.head,
                     self.state.body,
                     self.policy.rows,
+                    own,
                     float(self.persist_s),
                     int(self.warm_up_samples),
                     out,

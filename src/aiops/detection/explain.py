@@ -90,13 +90,15 @@ def unit(labels: Labels) -> str:
     return _UNITS.get(words[-1].lower(), "") if len(words) > 1 else ""
 
 
-def contributions(strengths: Sequence[float], names: Sequence[str] = DETECTORS) -> dict[str, float]:
-    """The strength of each detector that had something to say, strongest first; 1 = the alert bar."""
+def contributions(strengths: Sequence[float], own: str = "") -> dict[str, float]:
+    """The strength of each detector that had something to say, strongest first; 1 = the alert bar. `own`: the name of
+    the detector that the operator brought."""
+    names = [own if name == "own" and own else name for name in DETECTORS]
     pairs = sorted(zip(names, strengths, strict=True), key=lambda pair: -pair[1])
     return {name: round(float(strength), 3) for name, strength in pairs if strength >= STRENGTH_MIN}
 
 
-def sentence(labels: Labels, kind: Kind, found: Deviation, hour: str = "", is_rate: bool = False) -> str:
+def sentence(labels: Labels, kind: Kind, found: Deviation, hour: str = "", is_rate: bool = False, own: str = "") -> str:
     """One sentence: what is strange, how much, against what is usual at this `hour` (`usual_hour`). The band is named
     only where the value lies outside it: within, it is the course that is strange."""
     value, expected = found.value, found.expected
@@ -110,6 +112,8 @@ def sentence(labels: Labels, kind: Kind, found: Deviation, hour: str = "", is_ra
     usual = f"{say(expected)} is usual" + (f" on {hour}" if hour[:1].isalpha() else f" at {hour}" if hour else "")
     if kind == Kind.STUCK:
         return f"{name} repeats {number(value)}{measure} although it usually changes all the time"
+    if kind == Kind.OWN:
+        return f"{name} is strange to {own or 'its own detector'}: {say(value)}; {usual}"
     if kind == Kind.TREND:
         way = "up" if value > expected else "down"
         return f"{name} has crept {way} beyond everything of the days before: {number(value)}{measure}"

@@ -5,7 +5,7 @@ what this series does at this hour (season by hour of day and of week, corrected
 deviations into one calibrated improbability (`likelihood`), ask the novelty bank whether the state is new at all
 (`novelty`), and keep the anomaly's life: onset once, persisted once, ended once. Score first, then learn.
 
-score = s / (1 + s) with s = max(novelty, improbability / IMPROBABILITY_BAR, stuck): s = 1, score 0.5, is the alert bar.
+score = s / (1 + s) with s = max(novelty, improbability / IMPROBABILITY_BAR, stuck, ...): s = 1, score 0.5, is the bar.
 """
 
 import math
@@ -49,7 +49,7 @@ IMPROBABILITY_BAR = 2.8
 ALERT_FACTOR = 2.0  # improbability alone must be so much higher for an alert: most of it is a known state at odd times
 
 # What is told of an onset: the value as scored and its band, then the strength of each of `scores.DETECTORS`
-TOLD_BAND, TOLD_SIZE = 4, 14
+TOLD_BAND, TOLD_SIZE = 4, 15
 
 BAND_LP = 3.0  # the expected band holds all but one in a thousand on each side
 
@@ -78,7 +78,7 @@ GROSS_SAME_RUN_MAX = 10.0  # only series that change all the time have a usual d
 JUMP_MIN = 5.0  # usual steps: what begins with such a jump is measured by what was usual before it
 LASTING_DEVIATION, LASTING_SAMPLES = 8.0, 10.0  # of a jump that lasts, in a series not known for long
 
-NONE, SPIKE, DIP, LEVEL_SHIFT, PATTERN, STUCK, TREND, VARIANCE = 0, 1, 2, 3, 4, 5, 7, 8  # 6: missing, told elsewhere
+NONE, SPIKE, DIP, LEVEL_SHIFT, PATTERN, STUCK, TREND, VARIANCE, OWN = 0, 1, 2, 3, 4, 5, 7, 8, 9  # 6: missing
 ANOMALOUS, ONSET, PERSISTED, ENDED, NOVEL, HINT, ACCEPTED, AGAIN = 1, 2, 4, 8, 16, 32, 64, 128
 
 
@@ -115,7 +115,7 @@ def step_toward(mean, value, gain, clip):
 
 
 @njit(inline="always")
-def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratch, found, parts):
+def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratch, own, found, parts):
     """Strength s of one sample (1 = the alert bar), then learned.
 
     `found` receives expected, lower, upper, kind, and reads and writes as `ingest` says; `parts` the strengths of
@@ -190,15 +190,19 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
 
     far_out = gross(body, i, value, z_residual)
     found[9] = usual if abs(z_step) >= JUMP_MIN else 0.0
-    strength = max(likelihood, new, stuck, far_out, leaving, varying)
-    found[6] = max(likelihood / ALERT_FACTOR, new, stuck * (body[i, S.STUCK] == 1), far_out, leaving, varying)
+    strength = max(likelihood, new, stuck, far_out, leaving, varying, own)
+    by_chance = max(likelihood, own) / ALERT_FACTOR
+    found[6] = max(by_chance, new, stuck * (body[i, S.STUCK] == 1), far_out, leaving, varying)
     for part in range(5):
         parts[part] *= count / (count + HISTORY_COUNT) / IMPROBABILITY_BAR / WEIGHT_SUM
-    parts[5], parts[6], parts[7], parts[8], parts[9] = new, stuck, far_out, leaving, varying
+    parts[5], parts[6], parts[7], parts[8], parts[9], parts[10] = new, stuck, far_out, leaving, varying, own
     # what an incident may be built on: a state that is new to a series known for long, or far out, or stuck
     is_known = count >= KNOWN_SAMPLES or count * interval_s >= KNOWN_S
-    found[5], found[10] = max(new if is_known else 0.0, far_out, stuck, found[7], found[8]), is_known
-    if leaving > 0 and leaving >= new and leaving >= stuck:
+    known_new = max(new, own / ALERT_FACTOR) if is_known else 0.0
+    found[5], found[10] = max(known_new, far_out, stuck, found[7], found[8]), is_known
+    if own > 0 and own >= strength:
+        found[3] = OWN
+    elif leaving > 0 and leaving >= new and leaving >= stuck:
         found[3] = TREND
     elif stuck > 0 and stuck >= likelihood and stuck >= new:
         found[3] = STUCK
@@ -285,7 +289,7 @@ def live(body, i, strength, value, time_ms, interval_s, found, persist_s):
             outside = found[7] >= CREEP_OVER
         elif body[i, S.ONSET_KIND] == VARIANCE:
             outside = found[8] >= CALM_STRENGTH
-        elif body[i, S.ONSET_KIND] == PATTERN:
+        elif body[i, S.ONSET_KIND] == PATTERN or body[i, S.ONSET_KIND] == OWN:
             outside = strength >= CALM_STRENGTH
         body[i, S.ONSET_NOVELTY] = max(body[i, S.ONSET_NOVELTY], found[5])
         body[i, S.ONSET_PEAK] = max(body[i, S.ONSET_PEAK], strength)
@@ -353,7 +357,7 @@ def bring_prototypes(body, i):
 # Fused multiply-add and multiplication by reciprocals may differ in the last digit and cost a tenth less time
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
 def ingest(
-    mine, rows, time_ms, values, stale, arrived_ms, is_counter, head, body, policy, persist_s, warm_up,
+    mine, rows, time_ms, values, stale, arrived_ms, is_counter, head, body, policy, own, persist_s, warm_up,
     out, status, kind, flags, told,
 ):  # fmt: skip
     """Scores samples in arrival order: those at the positions `mine` of the batch, ascending. Calls on different
@@ -361,8 +365,8 @@ def ingest(
 
     mine int64 (m,); rows int32 (n,), time_ms int64 (n,), values float64 (n,), stale bool (n,): the batch; arrived_ms:
     newest sample time of the stream before it. is_counter bool (n_series,); head, body: `State`; policy: `Policy.rows`,
-    perhaps without any. persist_s: how long an anomaly lasts before it is called persistent; warm_up: samples before
-    the first score.
+    perhaps without any; own float64 (n,): `OwnDetectors.strengths`, or empty. persist_s: how long an anomaly
+    lasts before it is called persistent; warm_up: samples before the first score.
     Writes out float64 (5, n) = score, expected, lower, upper, strength as an alert (NaN = not known; while a series is
     young, only what an incident may be built on); status, kind uint8 (n,); flags uint8 (n,) = ANOMALOUS | ONSET |
     PERSISTED | ENDED | NOVEL | HINT. told float64 (n, TOLD_SIZE): at ONSET, PERSISTED, HINT only, the value as scored
@@ -435,8 +439,9 @@ def ingest(
         if quantum == 0 and is_counter[i] and raw == math.floor(raw):
             quantum = 1.0  # counters count: the first event ever is one step
         strength = learn_and_score(
-            body, i, value, at, max(interval_s, 1e-3), is_gap, min(quantum / scale, RAW_MAX), scratch, found, parts
-        )
+            body, i, value, at, max(interval_s, 1e-3), is_gap, min(quantum / scale, RAW_MAX), scratch,
+            own[k] if len(own) > 0 else 0.0, found, parts,
+        )  # fmt: skip
         change = min(abs(raw - previous), RAW_MAX) if seen > 0 and math.isfinite(previous) else 0.0
         if change > 0 and (quantum == 0 or change < quantum):
             body[i, S.QUANTUM] = change

@@ -32,6 +32,7 @@ class Kind(IntEnum):
     MISSING = 6  # expected samples do not arrive
     TREND = 7  # crept out of everything of the days before, too slowly to ever be a new state
     VARIANCE = 8  # varies more, or less, than it used to, whatever its level
+    OWN = 9  # strange to the detector that the operator brought
 
 
 DETECTORS = (
@@ -45,6 +46,7 @@ DETECTORS = (
     "gross",  # beyond anything usual, while history is short
     "trend",  # beyond everything of the days before
     "variance",  # varies from sample to sample as it never used to
+    "own",  # the detector that the operator brought; told by its name
 )
 """Who speaks for an alert, in the order of the strengths in `Scores.told`; the names are part of the API."""
 TOLD_STRENGTHS = 4  # before them: the value as scored, expected, lower, upper
