@@ -248,10 +248,10 @@ def test_a_sender_that_is_far_behind_is_not_silent(make_service: MakeService, sm
 def test_a_snapshot_after_forgetting_restores(
     full: Service, make_service: MakeService, small: Settings, send: Send, is_refilled: bool
 ) -> None:
-    full._save_snapshot()
+    full._keeping.save(full._learned)
     pass_time(full, 50, 110)
     send(full, 110, fresh(100, 30 if is_refilled else 5))
-    full._save_snapshot()
+    full._keeping.save(full._learned)
     by_remote_write(full, 111, living() + fresh(100, 5))
     full.stop()
     again = make_service(small)

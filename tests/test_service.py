@@ -139,11 +139,11 @@ def test_a_failed_snapshot_is_counted_and_the_service_goes_on(service: Service, 
     send(service, 0, 10)
     folder = settings.server.data_dir / "detector"
     folder.write_text("a file where a folder should be")
-    service._save_snapshot()
+    service._keeping.save(service._learned)
     assert "aiops_snapshot_failures_total 1.0" in service.observation.text().decode()
     send(service, 10, 10)
     folder.unlink()
-    service._save_snapshot()
+    service._keeping.save(service._learned)
     assert (folder / "state.bin").exists()
 
 

@@ -27,13 +27,13 @@ from aiops.detection.engine import Engine
 from aiops.detection.own import OwnDetectors
 from aiops.detection.policy import Policy
 from aiops.detection.scores import Kind, Scores, Status
-from aiops.detection.snapshot import Snapshots
 from aiops.errors import NotFoundError, OverloadError, SnapshotError
 from aiops.eviction import Eviction, InUse
 from aiops.incidents import incident as life
 from aiops.incidents.alert import Alert
 from aiops.incidents.grouping import Grouper
 from aiops.incidents.incident import Incident, PastEvent
+from aiops.keeping import Keeping, Learned
 from aiops.metrics.json_lines import DecodedJson, decode_json, decode_ndjson
 from aiops.metrics.recent import RecentSamples
 from aiops.metrics.remote_write import Limits, RemoteWriteDecoder
@@ -102,11 +102,9 @@ class Service:
             settings.ingest.labels_per_series_max,
             settings.ingest.label_bytes_max,
         )
-        self._folder = settings.server.data_dir / "detector"
-        self._snapshots = Snapshots(self._folder)
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
         self.observation = Observation()
+        folder, every_s = settings.server.data_dir / "detector", settings.detection.snapshot_interval_s
+        self._keeping = Keeping(folder, every_s, self._lock, self.observation, now_s)
         self.is_ready = False
         self._build()
 
@@ -120,6 +118,7 @@ class Service:
         self._decoder = RemoteWriteDecoder(self.table, self._limits)
         self._recent = RecentSamples(self.settings.ingest.recent_samples_max)
         self._watch = Watch(self.settings, self.table, self.engine.state)
+        self._learned = Learned(self.table, self.engine, self._telling)
         next_id = self.store.last_id()
 
         def number() -> int:
@@ -162,16 +161,13 @@ class Service:
         scratch.decode(encode_write_request([((("__name__", "a"),), [(0, 0.0)])]))
         with self._lock:
             try:
-                self.engine.newest_ms = self._snapshots.restore(self.table, self.engine.state)
-                self._telling.restore(self._folder)
-                self.engine.own.restore(self._folder)
+                self._keeping.restore(self._learned)
             except SnapshotError as error:
                 log.error("snapshot_refused", reason=str(error), action="kept aside as *.refused; learning starts anew")
-                self._snapshots.set_aside()
+                self._keeping.set_aside()
                 self._build()
             self._take_up_incidents()
-        self._thread = threading.Thread(target=self._save_snapshots, name="snapshots", daemon=True)
-        self._thread.start()
+        self._keeping.start(self._learned)
         self.is_ready = True
         newest_ms = self.engine.newest_ms
         log.info("ready", series=self.table.series_count, newest=iso(newest_ms) if newest_ms else None)
@@ -179,10 +175,7 @@ class Service:
     def stop(self) -> None:
         """Saves a last snapshot; further writes are refused."""
         self.is_ready = False
-        self._stopping.set()
-        if self._thread:
-            self._thread.join()
-            self._save_snapshot()
+        self._keeping.stop(self._learned)
 
     def _take_up_incidents(self) -> None:
         newest = self.engine.newest_ms
@@ -197,22 +190,6 @@ class Service:
                 self._alert_of_row[row] = alert.fingerprint
             else:  # its end was not seen, or was forgotten with the snapshot
                 self._grouper.ended(alert.fingerprint, max(newest, alert.last_ms))
-
-    def _save_snapshots(self) -> None:
-        while not self._stopping.wait(self.settings.detection.snapshot_interval_s):
-            self._save_snapshot()
-
-    def _save_snapshot(self) -> None:
-        started = time.perf_counter()
-        try:
-            size = self._snapshots.save(self.table, self.engine.state, self.engine.newest_ms, self._lock)
-            self._telling.save(self._folder, self._lock)
-            self.engine.own.save(self._folder, self._lock)
-        except OSError as error:
-            self.observation.snapshot_failures.inc()
-            log.error("snapshot_failed", reason=str(error), action="will try again; free space in server.data_dir")
-            return
-        self.observation.snapshot(self._now_s(), time.perf_counter() - started, size)
 
     # samples in
 

@@ -12,20 +12,19 @@ its alert is shown where it belongs, but is no evidence.
 Time is the time of the samples, never the clock, so a replay groups as the live stream did.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aiops.config import Incidents as GroupingSettings
 from aiops.incidents.alert import Alert
+from aiops.incidents.habit import Habits
 from aiops.incidents.incident import FINAL, PROGRAM, Event, Incident, State, What, recover, relapse
 from aiops.incidents.relation import Entity, entities_of, neighbourhood
 from aiops.incidents.severity import Severity, severity
 from aiops.incidents.surprise import Budget, NoBudget, Scope, chance, surprise
 from aiops.metrics.series import Labels
 
-DAY_MS = 86_400_000
-HABIT_DAYS, HABIT_COUNT, HABIT_SLACK_MS = 8, 2, 15 * 60_000
 STEP_MS, STEPS_MAX = 10_000, 1000  # time passes in steps; a long silence in no more than so many
 
 
@@ -78,7 +77,7 @@ class Grouper:
         self._unjudged: dict[int, Group] = {}  # since evidence was last looked at
         self._leaving: list[Group] = []  # out of sight, but not yet told a last time
         self._clock_ms = 0
-        self._onsets: dict[str, deque[int]] = {}  # fingerprint -> times of its latest onsets
+        self._habits = Habits()
         self._dismissed: dict[str, tuple[int, float]] = {}  # fingerprint -> quiet until, peak score
         self._set_aside: list[Group] = []  # beyond active_max: told a last time, then out of sight
         self.suppressed_count = 0
@@ -96,8 +95,7 @@ class Grouper:
             self._population.subtract(entities)
             self._population_of_value.subtract(value for _, value in entities)
         self._population, self._population_of_value = +self._population, +self._population_of_value
-        oldest_ms = self._clock_ms - (HABIT_DAYS + 1) * DAY_MS
-        self._onsets = {key: onsets for key, onsets in self._onsets.items() if onsets[-1] >= oldest_ms}
+        self._habits.forget(self._clock_ms)
 
     def alerts(self) -> Iterator[Alert]:
         """Those of all living incidents."""
@@ -134,7 +132,7 @@ class Grouper:
                 held_back += self._budget.scope_of(alert.labels) is not None
                 continue
             peak_score = max(alert.score, alert.peak_score)
-            is_habitual = self._is_habit(alert)
+            is_habitual = self._habits.is_habit(alert)
             alert = replace(alert, peak_score=peak_score, last_ms=alert.time_ms, is_habitual=is_habitual)
             self._place(alert, now_ms)
             held_back += self._budget.scope_of(alert.labels) is not None and not self._is_told_by(alert)
@@ -220,19 +218,7 @@ class Grouper:
             self._clock_ms = max(self._clock_ms, now_ms)
         self._dismissed = {key: entry for key, entry in self._dismissed.items() if entry[0] > now_ms}
 
-    # what follows is private: habit, relation, evidence, age
-
-    def _is_habit(self, alert: Alert) -> bool:
-        """Whether this series alerted at this time of day on HABIT_COUNT earlier days; remembers the onset."""
-        onsets = self._onsets.setdefault(alert.fingerprint, deque(maxlen=4 * HABIT_DAYS))
-        days = set()
-        for earlier in onsets:
-            days_ago = round((alert.time_ms - earlier) / DAY_MS)
-            is_same_time = abs(alert.time_ms - earlier - days_ago * DAY_MS) <= HABIT_SLACK_MS
-            if 1 <= days_ago <= HABIT_DAYS and is_same_time:
-                days.add(days_ago)
-        onsets.append(alert.time_ms)
-        return len(days) >= HABIT_COUNT
+    # what follows is private: relation, evidence, age
 
     def _place(self, alert: Alert, now_ms: int) -> None:
         group = self._related(alert, now_ms) or Group()
