@@ -137,6 +137,29 @@ def test_every_bit_of_a_value_is_kept(patterns: list[int]) -> None:
     assert batch.stale.tolist() == [bits == STALE_NAN_BITS for bits in patterns]
 
 
+EDGES_MS = [0, 1, 2**28, 2**35 - 1, 2**35, 2**35 + 1, 2**42 - 1, 2**42, 2**49, -1]
+
+
+@given(st.lists(st.sampled_from(EDGES_MS) | st.integers(2**35, 2**42 - 1), min_size=1, max_size=20))
+@hypothesis_settings(max_examples=100, deadline=None)
+def test_times_of_six_bytes_and_all_others_are_read_alike(times_ms: list[int]) -> None:
+    table = SeriesTable(4)
+    labels = (("__name__", "up"),)
+    body = pack(encode_series(encode_labels(labels), [(time_ms, 1.5) for time_ms in times_ms]))
+    found = RemoteWriteDecoder(table).decode(body).batch
+    assert found.time_ms.tolist() == times_ms
+    assert (found.values == 1.5).all()
+
+
+def test_series_in_another_order_are_the_same_series() -> None:
+    table = SeriesTable(300)
+    decoder, rng = RemoteWriteDecoder(table), np.random.default_rng(1)
+    series = [encode_series(encode_labels((("__name__", f"m{k}"),)), [(k, float(k))]) for k in range(300)]
+    for order in (np.arange(300), np.arange(300)[::-1], rng.permutation(300), rng.integers(0, 300, 500)):
+        batch = decoder.decode(pack(b"".join(series[k] for k in order))).batch
+        assert [table.labels(row) for row in batch.rows] == [(("__name__", f"m{k}"),) for k in order]
+
+
 def test_the_encoder_says_what_the_protobuf_library_would() -> None:
     series = [(canonical({"__name__": "a", "é": "ß"}), [(-5, 1.5), (2**62, -0.0)]), (canonical({"__name__": "b"}), [])]
     assert [s[1] for s in decode(encode_write_request(series)).samples] == [-5, 2**62]
@@ -196,7 +219,7 @@ def test_senders_that_never_repeat_their_bytes_do_not_fill_the_memory() -> None:
     for k in range(100):
         labels = (("__name__", "up"), ("empty", ""), *((f"e{j}", "") for j in range(k)))
         assert decoder.decode(pack(encode_series(encode_labels(labels[:60]), [(k, 1.0)]))).batch.rows.tolist() == [0]
-    assert decoder._known <= 4 * 4
+    assert len(decoder._known) <= 4 * 4
 
 
 def test_labels_that_go_on_behind_known_ones_are_read_to_their_end() -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from aiops.errors import InputError, OverloadError, TooLargeError
 from aiops.metrics import write_request_walk as w
 from aiops.metrics.label_hash import random_key
+from aiops.metrics.label_table import LabelTable
 from aiops.metrics.series import STALE_NAN_BITS, SampleBatch, SeriesTable, canonical, display
 from aiops.metrics.write_result import Refusal
 
@@ -58,34 +59,31 @@ class RemoteWriteDecoder:
         self._table, self._limits = table, limits or Limits()
         # longer labels are refused, so nobody need remember them
         self._key = random_key(self._limits.label_bytes_max + LABEL_FRAME_BYTES * self._limits.labels_per_series_max)
-        self._known_max = 4 * table.series_max
+        self._known = LabelTable(4 * table.series_max)
         self._count_before = 0
         self._buffer = np.empty(BUFFER_BYTES, np.uint8)
-        self._keys, self._rows, self._known = np.zeros(1 << 12, np.uint64), np.zeros(1 << 12, np.int32), 0
 
     def forget(self, rows: NDArray[np.int64]) -> None:
         """These rows are no longer of the series whose bytes are remembered; and there is room for refused ones."""
         is_gone = np.zeros(self._table.series_max, np.bool_)
         is_gone[rows] = True
-        gone = np.where(self._rows >= 0, is_gone[self._rows.clip(0)], self._rows == _code(Refusal.SERIES_LIMIT))
-        self._keys[gone] = w.EMPTY  # holes break the chains of an open-addressing table: it is built anew
-        keys, rows_of_keys = np.zeros_like(self._keys), np.zeros_like(self._rows)
-        w.rehash(self._keys, self._rows, keys, rows_of_keys)
-        self._keys, self._rows, self._known = keys, rows_of_keys, int(np.count_nonzero(keys))
+        limit = _code(Refusal.SERIES_LIMIT)
+        self._known.forget(lambda codes: np.where(codes >= 0, is_gone[codes.clip(0)], codes == limit))
 
     def decode(self, body: bytes) -> Decoded:
         """Raises InputError where the body is not a snappy block of a WriteRequest, TooLargeError beyond the limits;
         then nothing of the request is kept."""
-        data = self._unpacked(body)
+        data, known = self._unpacked(body), self._known
         samples_max = self._limits.samples_per_request_max
         capacity = min(self._count_before + 64, samples_max)  # senders repeat themselves; fresh memory costs time
         while True:
             rows, time_ms = np.empty(capacity, np.int32), np.empty(capacity, np.int64)
             bits, unknown = np.empty(capacity, np.uint64), np.empty((capacity, 5), np.int64)
             skips = np.zeros(3, np.int64)
-            code, at, count, unknowns = w.walk(
-                data, self._key, self._keys, self._rows, rows, time_ms, bits, unknown, skips
-            )
+            code, at, count, unknowns, last = w.walk(
+                data, self._key, known.slots, known.hashes, known.rows, known.followers, known.last,
+                rows, time_ms, bits, unknown, skips,
+            )  # fmt: skip
             if code != w.FULL:
                 break
             if capacity >= samples_max:
@@ -93,7 +91,7 @@ class RemoteWriteDecoder:
             capacity = min(max(4 * capacity, len(data) // 32), samples_max)
         if code != w.OK:
             raise InputError(f"not a remote-write 1.0 request: {_ERRORS[code]}, at byte {at} of {len(data)}")
-        self._count_before = count
+        self._count_before, known.last = count, last
         rows, time_ms, bits = rows[:count], time_ms[:count], bits[:count]
         first: dict[Refusal, str] = {}
         if unknowns:
@@ -128,7 +126,7 @@ class RemoteWriteDecoder:
         start, end, hashed, is_apart, label_count = (int(number) for number in entry)
         row = self._row(data[start:end].tobytes(), label_count, first)
         if not is_apart:
-            self._remember(np.uint64(hashed & 0xFFFFFFFFFFFFFFFF), row)
+            self._known.remember(np.uint64(hashed & 0xFFFFFFFFFFFFFFFF), row)
         return row
 
     def _row(self, message: bytes, label_count: int, first: dict[Refusal, str]) -> int:
@@ -151,16 +149,6 @@ class RemoteWriteDecoder:
             return self._table.row(labels)
         except OverloadError as error:
             return _refuse(Refusal.SERIES_LIMIT, str(error), first)
-
-    def _remember(self, hashed: np.uint64, row: int) -> None:
-        if self._known >= self._known_max:  # a sender that never repeats its bytes must not fill the memory
-            self._keys, self._rows, self._known = np.zeros(1 << 12, np.uint64), np.zeros(1 << 12, np.int32), 0
-        if 2 * (self._known + 1) > len(self._keys):
-            keys, rows = np.zeros(2 * len(self._keys), np.uint64), np.zeros(2 * len(self._keys), np.int32)
-            w.rehash(self._keys, self._rows, keys, rows)
-            self._keys, self._rows = keys, rows
-        w.insert(self._keys, self._rows, hashed, np.int32(row))
-        self._known += 1
 
 
 _SENTENCES = {

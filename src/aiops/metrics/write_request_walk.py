@@ -1,7 +1,7 @@
 """One compiled walk over the bytes of a remote-write request: the place where every sample is touched first.
 
 A series is known by the bytes of its labels as the sender wrote them: they are hashed under a secret key
-(`label_hash`) and looked up in an open-addressing table. Labels are parsed, in Python, only for bytes unseen before.
+(`label_hash`) and looked up (`label_table`). Labels are parsed, in Python, only for bytes unseen before.
 
 Where labels end is guessed: what follows them, the samples, mostly takes as many bytes as in a series just before.
 If the bytes up to there are those of a known series, its labels end there, and nothing need be read field by field.
@@ -15,6 +15,7 @@ from numba import njit
 
 from aiops.compiled import forget_stale
 from aiops.metrics.label_hash import hashed_bytes_max, label_hash
+from aiops.metrics.label_table import find_after
 from aiops.metrics.unaligned import load_word
 
 forget_stale(__file__)
@@ -26,6 +27,8 @@ REFUSED_ROW = -(2**31)
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 LABEL, SAMPLE, EXEMPLAR, HISTOGRAM = np.uint64(10), np.uint64(18), np.uint64(26), np.uint64(34)  # tags in a TimeSeries
 EMPTY = np.uint64(0)
+USUAL_BYTES = 16  # of a sample: tag, eight of the value, tag, six of the time
+SIX_BYTES_MASK, SIX_BYTES = np.uint64(0x8080_8080_8080), np.uint64(0x0080_8080_8080)
 
 
 @njit(inline="always")
@@ -33,6 +36,8 @@ def varint(data, at, end):
     """(value uint64, next position; -1 truncated, -2 longer than ten bytes)."""
     if at < end and data[np.uint64(at)] < 0x80:  # nearly all: tags, and lengths of names and values
         return np.uint64(data[np.uint64(at)]), at + 1
+    if at + 1 < end and data[np.uint64(at + 1)] < 0x80:  # the length of a series
+        return np.uint64(data[np.uint64(at)] & 0x7F) | np.uint64(data[np.uint64(at + 1)]) << np.uint64(7), at + 2
     value, shift = np.uint64(0), np.uint64(0)
     while at < end:
         byte = np.uint64(data[np.uint64(at)])
@@ -64,39 +69,11 @@ def skipped(data, at, end, wire):
 
 
 @njit(inline="always")
-def slot_of(keys, key):
-    """Where `key` stands in the table, or the empty slot where it would."""
-    mask = np.uint64(len(keys) - 1)
-    slot = key & mask
-    while keys[slot] != EMPTY and keys[slot] != key:
-        slot = (slot + np.uint64(1)) & mask
-    return slot
-
-
-@njit(cache=True)
-def insert(keys, table_rows, key, row):
-    """Writes key -> row into tables uint64 (2**m,), int32 (2**m,) that have room."""
-    slot = slot_of(keys, key)
-    keys[slot] = key
-    table_rows[slot] = row
-
-
-@njit(cache=True)
-def rehash(keys, table_rows, new_keys, new_rows):
-    for k in range(len(keys)):
-        if keys[k] != EMPTY:
-            slot = slot_of(new_keys, keys[k])
-            new_keys[slot] = keys[k]
-            new_rows[slot] = table_rows[k]
-
-
-@njit(inline="always")
-def known_slot(data, start, end, key, keys):
-    """(slot of the series with these label bytes, their hash); -1 where they are not known."""
+def known_entry(data, start, end, key, before, slots, hashes, followers):
+    """(entry of the series with these label bytes, their hash); -1 where they are not known."""
     hashed = label_hash(data, start, end, key)
     hashed = hashed if hashed != EMPTY else np.uint64(1)
-    slot = slot_of(keys, hashed)
-    return (np.int64(slot) if keys[slot] == hashed else np.int64(-1)), hashed
+    return find_after(before, slots, hashes, followers, hashed), hashed
 
 
 @njit(inline="always")
@@ -109,8 +86,22 @@ def guessed_end(data, start, end, tail, other_tail):
 
 
 @njit(inline="always")
+def time_of_six(word):
+    """The number of a varint of six bytes, which are the lower ones of `word`: every time in ms from 2004 to 2109."""
+    septets = word & np.uint64(0x7F7F_7F7F_7F7F)
+    pairs = (septets & np.uint64(0x007F_007F_007F)) | (septets & np.uint64(0x7F00_7F00_7F00)) >> np.uint64(1)
+    low, middle = pairs & np.uint64(0x3FFF), pairs >> np.uint64(2) & np.uint64(0x0FFF_C000)
+    return np.int64(low | middle | (pairs >> np.uint64(4) & np.uint64(0x3FF_F000_0000)))
+
+
+@njit(inline="always")
 def read_sample(data, at, end, k, time_ms, bits):
     """One Sample message into column entry k; the error position as in `skipped`, else 0."""
+    if end - at == USUAL_BYTES and data[np.uint64(at)] == 9 and data[np.uint64(at + 9)] == 16:
+        word = load_word(data, end - 8) >> np.uint64(16)
+        if word & SIX_BYTES_MASK == SIX_BYTES:
+            bits[k], time_ms[k] = load_word(data, at + 1), time_of_six(word)
+            return 0
     time_ms[k], bits[k] = 0, np.uint64(0)
     while at < end:
         tag, at = varint(data, at, end)
@@ -135,14 +126,15 @@ def read_sample(data, at, end, k, time_ms, bits):
 
 
 @njit(nogil=True, cache=True)
-def walk(data, key, keys, table_rows, rows, time_ms, bits, unknown, skips):
+def walk(data, key, slots, hashes, table_rows, followers, before, rows, time_ms, bits, unknown, skips):
     """Fills the columns from the bytes of a WriteRequest.
 
-    data uint8 (n,); key: of `label_hash`; keys, table_rows: the hash table; rows int32, time_ms int64, bits uint64
+    data uint8 (n,); key: of `label_hash`; slots, hashes, table_rows, followers, before: those of
+    `LabelTable` and its last entry; rows int32, time_ms int64, bits uint64
     (m,): columns of samples. unknown int64 (m, 5): per unknown series the start and end of its labels (or of the whole
     message where labels stand apart), its hash, whether it has none (labels apart or too long), its number of labels;
     skips int64 (3,) counts exemplars, histograms, metadata. Returns (error code, byte position, samples, unknown
-    series).
+    series, last entry).
     """
     n, at, count, unknowns = len(data), 0, 0, 0
     tail, other_tail = np.int64(0), np.int64(0)  # bytes after the labels, of the series before and of one before it
@@ -151,50 +143,50 @@ def walk(data, key, keys, table_rows, rows, time_ms, bits, unknown, skips):
         field_at = at
         tag, at = varint(data, at, n)
         if at < 0:
-            return (-at, field_at, count, unknowns)
+            return (-at, field_at, count, unknowns, before)
         wire = np.int64(tag & np.uint64(7))
         if tag != np.uint64(10):  # 1: TimeSeries
             at = -3 if tag < np.uint64(8) else skipped(data, at, n, wire)
             if at < 0:
-                return (-at, field_at, count, unknowns)
+                return (-at, field_at, count, unknowns, before)
             if tag == np.uint64(26):
                 skips[2] += 1
             continue
         size, at = varint(data, at, n)
         if at < 0 or size > np.uint64(n - at):
-            return (-at if at < 0 else TRUNCATED, field_at, count, unknowns)
+            return (-at if at < 0 else TRUNCATED, field_at, count, unknowns, before)
         start, end = at, at + np.int64(size)
         first = count
         labels_start, labels_end, label_count, apart = -1, -1, 0, False
-        exemplars, histograms, slot = skips[0], skips[1], np.int64(-1)
+        exemplars, histograms, entry = skips[0], skips[1], np.int64(-1)
         guess = guessed_end(data, start, end, tail, other_tail)
         if 0 <= guess - start <= hashed_max:
-            slot, hashed = known_slot(data, start, guess, key, keys)
-            at = guess if slot >= 0 else start
+            entry, hashed = known_entry(data, start, guess, key, before, slots, hashes, followers)
+            at = guess if entry >= 0 else start
         while at < end:
             inner_at = at
             tag, at = varint(data, at, end)
             if at < 0:
-                return (-at, inner_at, count, unknowns)
+                return (-at, inner_at, count, unknowns, before)
             wire = np.int64(tag & np.uint64(7))
             if tag == SAMPLE:
                 size, at = varint(data, at, end)
                 if at < 0 or size > np.uint64(end - at):
-                    return (-at if at < 0 else TRUNCATED, inner_at, count, unknowns)
+                    return (-at if at < 0 else TRUNCATED, inner_at, count, unknowns, before)
                 if count >= len(rows):
-                    return (FULL, inner_at, count, unknowns)
+                    return (FULL, inner_at, count, unknowns, before)
                 stop = at + np.int64(size)
                 error = read_sample(data, at, stop, count, time_ms, bits)
                 if error < 0:
-                    return (-error, inner_at, count, unknowns)
+                    return (-error, inner_at, count, unknowns, before)
                 count += 1
                 at = stop
                 continue
             at = -3 if tag < np.uint64(8) else skipped(data, at, end, wire)
             if at < 0:
-                return (-at, inner_at, count, unknowns)
-            if tag == LABEL and slot >= 0:  # more of them: read again, without a guess
-                skips[0], skips[1], count, at, slot = exemplars, histograms, first, start, np.int64(-1)
+                return (-at, inner_at, count, unknowns, before)
+            if tag == LABEL and entry >= 0:  # more of them: read again, without a guess
+                skips[0], skips[1], count, at, entry = exemplars, histograms, first, start, np.int64(-1)
             elif tag == LABEL:
                 if labels_start < 0:
                     labels_start = inner_at
@@ -208,26 +200,27 @@ def walk(data, key, keys, table_rows, rows, time_ms, bits, unknown, skips):
                 skips[1] += 1
         if count == first:
             continue
-        if slot < 0:
+        if entry < 0:
             hashed = EMPTY
             if apart or labels_start < 0:
                 labels_start, labels_end, apart = start, end, True
             elif labels_end - labels_start > hashed_max:
                 apart = True
             else:
-                slot, hashed = known_slot(data, labels_start, labels_end, key, keys)
+                entry, hashed = known_entry(data, labels_start, labels_end, key, before, slots, hashes, followers)
                 if end - labels_end != tail:
                     tail, other_tail = end - labels_end, tail
         elif end - guess != tail:
             tail, other_tail = end - guess, tail
-        if slot >= 0:
-            row = table_rows[slot]
+        if entry >= 0:
+            row = table_rows[np.uint64(entry)]
         else:
             unknown[unknowns, 0], unknown[unknowns, 1] = labels_start, labels_end
             unknown[unknowns, 2] = np.int64(hashed)
             unknown[unknowns, 3], unknown[unknowns, 4] = (1 if apart else 0), label_count
             unknowns += 1
             row = np.int32(-unknowns)
+        before = entry
         for k in range(first, count):
             rows[k] = row
-    return (OK, n, count, unknowns)
+    return (OK, n, count, unknowns, before)
