@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from aiops.detection import state as S
 from aiops.detection.engine import Engine
-from aiops.detection.likelihood import deviation_at, tail_column
+from aiops.detection.likelihood import deviations_at
 from aiops.detection.scores import Kind, Scores, Status
 from aiops.detection.state import BYTES_PER_SERIES
 from aiops.metrics.series import SampleBatch, SeriesTable
@@ -348,9 +348,10 @@ def test_the_band_holds_nearly_all_of_a_healthy_series() -> None:
 def test_a_band_never_turns_inside_out() -> None:
     """Where deviations of one sign became rarer than the band's share, the band still holds a usual deviation."""
     body = np.zeros((1, S.BODY_SIZE), np.float32)
-    tail = tail_column(1, -1.0)
-    body[0, tail + S.TAIL_N], body[0, tail + S.TAIL_P], body[0, tail + S.TAIL_E] = 20_000, 1e-6, 0.5
-    assert deviation_at(body, 0, tail, 3.0) == 1.0
+    residual_down = S.TAILS + 1 + S.STATISTICS
+    for part, number in ((S.TAIL_N, 20_000), (S.TAIL_P, 1e-6), (S.TAIL_E, 0.5)):
+        body[0, residual_down + S.TAIL_COUNT * part] = number
+    assert deviations_at(body, 0, 1, 3.0)[1] == 1.0
 
 
 def test_no_infinity_leaks_out() -> None:

@@ -14,6 +14,7 @@ from aiops.detection import policy as P
 from aiops.detection import state as S
 from aiops.detection.engine import Engine
 from aiops.detection.scores import Scores
+from aiops.detection.share import share_of
 from aiops.metrics.series import SampleBatch, SeriesTable
 from tests.detection.plain_engine import Answer, Series
 
@@ -218,3 +219,12 @@ def test_results_do_not_depend_on_the_number_of_threads(threads: int) -> None:
     np.testing.assert_array_equal(engine.state.head, other.state.head)
     np.testing.assert_array_equal(engine.state.body, other.state.body)
     assert engine.newest_ms == other.newest_ms
+
+
+def test_every_sample_is_one_threads() -> None:
+    rng = np.random.default_rng(4)
+    rows, mine = rng.integers(0, 1000, 5000, np.int32), np.sort(rng.permutation(5000)[:3000])
+    shares = [share_of(mine, rows, share, 3) for share in range(3)]
+    assert np.array_equal(np.sort(np.concatenate(shares)), mine)
+    assert all((np.diff(share) > 0).all() for share in shares)
+    assert not set(rows[shares[0]]) & set(rows[shares[1]])

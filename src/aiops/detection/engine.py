@@ -13,6 +13,7 @@ from aiops.detection.own import OwnDetectors
 from aiops.detection.policy import Policy
 from aiops.detection.prior import Priors
 from aiops.detection.scores import Scores
+from aiops.detection.share import share_of
 from aiops.detection.state import BYTES_PER_SERIES, State
 from aiops.metrics.series import SampleBatch, SeriesTable
 
@@ -20,7 +21,7 @@ SAMPLES_PER_THREAD_MIN = 2048  # about half a millisecond: less is not worth ano
 THREADS_MAX = 8  # chosen by itself: beyond, memory is the limit
 PRIOR_COUNT_MIN = 10  # samples by which the level of a new series is known well enough
 PRIOR_PASSES = 4
-NEIGHBOURS = 6  # bits: so many neighbouring rows stay together, since neighbouring results share a cache line
+Places = NDArray[np.int64]  # named once: a function within a function is annotated anew at every call
 _NOWHERE = np.empty(0, np.int64)
 
 
@@ -61,6 +62,7 @@ class Engine:
         """Compiles the kernel, or loads it from the cache on disk, so that the first request does not wait."""
         scratch = Engine(SeriesTable(1), self.warm_up_samples, self.persist_s)
         scratch.ingest(SampleBatch(np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros(1), np.zeros(1, np.bool_)))
+        share_of(_NOWHERE, np.empty(0, np.int32), 0, 1)
         self.own.compile()
 
     def forget(self, rows: NDArray[np.int64]) -> None:
@@ -82,7 +84,7 @@ class Engine:
         self.policy.learn_series()
         own = self.own.strengths(rows, time_ms, values, stale, self.state.head)
 
-        def score(mine: NDArray[np.int64]) -> int:
+        def score(mine: Places) -> int:
             return int(
                 kernel.ingest(
                     mine,
@@ -106,12 +108,11 @@ class Engine:
                 )
             )
 
-        def score_all(mine: NDArray[np.int64]) -> int:
+        def score_all(mine: Places) -> int:
             shares = min(self.threads, len(mine) // SAMPLES_PER_THREAD_MIN)
             if self._pool is None or shares < 2:
                 return score(mine)
-            owner = (rows[mine] >> NEIGHBOURS) % shares
-            return max(self._pool.map(score, [mine[owner == share] for share in range(shares)]))
+            return max(self._pool.map(lambda share: score(share_of(mine, rows, share, shares)), range(shares)))
 
         self._priors.learn_series()
         mine = np.arange(n)

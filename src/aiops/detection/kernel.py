@@ -17,7 +17,8 @@ from aiops.compiled import forget_stale
 from aiops.detection import state as S
 from aiops.detection.creep import creep
 from aiops.detection.habit import is_habit
-from aiops.detection.likelihood import deviation_at, improbability, tail_column
+from aiops.detection.lanes import apart, together
+from aiops.detection.likelihood import deviations_at, improbabilities
 from aiops.detection.novelty import least_scale, novelty
 from aiops.detection.policy_kernel import JUST_BELOW, counts, is_hint
 from aiops.detection.prefetch import prefetch
@@ -115,7 +116,7 @@ def step_toward(mean, value, gain, clip):
 
 
 @njit(inline="always")
-def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratch, own, found, parts):
+def learn_and_score(body, i, value, time_ms, clock, interval_s, is_gap, quantum, scratch, own, found, parts):
     """Strength s of one sample (1 = the alert bar), then learned.
 
     `found` receives expected, lower, upper, kind, and reads and writes as `ingest` says; `parts` the strengths of
@@ -129,7 +130,7 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
         mu, last = value, value
     if is_gap:
         level, last = 0.0, value
-    hour, left, right, weight, week_hour = hour_slots(time_ms)
+    hour, left, right, weight, week_hour = clock
     slot = S.SLOTS + hour * S.SLOT_SIZE
     season = slot_mean(body, i, left, mu)
     season += weight * (slot_mean(body, i, right, mu) - season)  # in this form exact where both are the same
@@ -154,20 +155,18 @@ def learn_and_score(body, i, value, time_ms, interval_s, is_gap, quantum, scratc
     z_run = run / (run_size + 0.02)
     z_step = (value - last) / (step_size + floor)
 
-    tail_up, tail_down = tail_column(1, 1.0), tail_column(1, -1.0)
+    above, below = deviations_at(body, i, 1, BAND_LP)
     found[0] = season + level
-    found[1] = found[0] - deviation_at(body, i, tail_down, BAND_LP) * usual
-    found[2] = found[0] + deviation_at(body, i, tail_up, BAND_LP) * usual
+    found[1], found[2] = found[0] - below * usual, found[0] + above * usual
 
     low, high = float(body[i, S.LOW]), float(body[i, S.HIGH])
     if high > low:  # a heavy tail may have no end, a band must: one range beyond everything seen
         found[1] = max(found[1], min(low - (high - low), found[0]))
         found[2] = min(found[2], max(high + (high - low), found[0]))
 
-    parts[0] = WEIGHT_GLOBAL * improbability(body, i, tail_column(0, z_global), z_global)
-    parts[1] = WEIGHT_RESIDUAL * improbability(body, i, tail_column(1, z_residual), z_residual)
-    parts[2] = WEIGHT_RUN * improbability(body, i, tail_column(2, z_run), z_run)
-    parts[3] = WEIGHT_STEP * improbability(body, i, tail_column(3, z_step), z_step)
+    weights = together(WEIGHT_GLOBAL, WEIGHT_RESIDUAL, WEIGHT_RUN, WEIGHT_STEP)
+    lps = weights * improbabilities(body, i, together(z_global, z_residual, z_run, z_step))
+    parts[0], parts[1], parts[2], parts[3] = apart(lps)
     lp = (parts[0] + parts[1] + parts[2] + parts[3]) / WEIGHT_SUM
     excess = float(body[i, S.EXCESS])
     parts[4] = EXCESS_LEAK * excess * WEIGHT_SUM
@@ -331,12 +330,12 @@ def tell(body, i, value, is_onset, found, parts, told, k):
 
 
 @njit(inline="always")
-def bring_scalars(head, body, i, time_ms):
-    """Prefetches what a sample of row i at this time will touch, but for the prototypes."""
+def bring_scalars(head, body, i, clock):
+    """Prefetches what a sample of row i in these hours will touch, but for the prototypes."""
     prefetch(head, i, 0)
     for column in range(0, S.SLOTS, LINE):
         prefetch(body, i, column)
-    _, left, right, _, week_hour = hour_slots(time_ms)
+    _, left, right, _, week_hour = clock
     prefetch(body, i, S.SLOTS + left * S.SLOT_SIZE)
     prefetch(body, i, S.SLOTS + right * S.SLOT_SIZE)
     prefetch(body, i, S.WEEK + week_hour)
@@ -354,39 +353,27 @@ def bring_prototypes(body, i):
         prefetch(body, i, S.BANK_USED + column)
 
 
-# Fused multiply-add and multiplication by reciprocals may differ in the last digit and cost a tenth less time
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
-def ingest(
+# Fused multiply-add and multiplication by reciprocals may differ in the last digit and cost a tenth less time. Without
+# _nrt nothing counts references to arrays: several times a sample, an atomic write to memory that all threads share
+@njit(_nrt=False, error_model="numpy", fastmath={"contract", "nsz", "arcp"})  # type: ignore[call-overload]
+def walk(
     mine, rows, time_ms, values, stale, arrived_ms, is_counter, head, body, policy, own, persist_s, warm_up,
-    out, status, kind, flags, told,
+    out, status, kind, flags, told, scratch, found, parts,
 ):  # fmt: skip
-    """Scores samples in arrival order: those at the positions `mine` of the batch, ascending. Calls on different
-    series may run side by side.
-
-    mine int64 (m,); rows int32 (n,), time_ms int64 (n,), values float64 (n,), stale bool (n,): the batch; arrived_ms:
-    newest sample time of the stream before it. is_counter bool (n_series,); head, body: `State`; policy: `Policy.rows`,
-    perhaps without any; own float64 (n,): `OwnDetectors.strengths`, or empty. persist_s: how long an anomaly
-    lasts before it is called persistent; warm_up: samples before the first score.
-    Writes out float64 (5, n) = score, expected, lower, upper, strength as an alert (NaN = not known; while a series is
-    young, only what an incident may be built on); status, kind uint8 (n,); flags uint8 (n,) = ANOMALOUS | ONSET |
-    PERSISTED | ENDED | NOVEL | HINT. told float64 (n, TOLD_SIZE): at ONSET, PERSISTED, HINT only, the value as scored
-    (of a counter: its rate), expected, lower, upper (PERSISTED: those of the onset), and the strength of each detector.
-    Returns the newest sample time.
-    """
-    scratch = np.empty(S.BANK_SIZE, np.float32)
-    # expected, lower, upper, kind; the value before; novelty as evidence; strength as an alert; strength of the creep;
-    # of the change of variance; the usual deviation, where the sample is a jump; whether the series is known for long
-    found = np.empty(11)
-    parts = np.empty(TOLD_SIZE - TOLD_BAND)
+    """`ingest`, with room to work in: the rest are its arguments."""
     newest_ms = arrived_ms
+    clock_ms = arrived_ms
+    clock = hour_slots(clock_ms)
     for position in range(len(mine)):
-        k = mine[position]
-        i = rows[k]
+        k = np.uintp(mine[position])  # without a sign, an index need not be looked at before use
+        i = np.uintp(rows[k])
+        if time_ms[k] != clock_ms:  # nearly all of a scrape are of the same moment
+            clock_ms = time_ms[k]
+            clock = hour_slots(clock_ms)
         if position + AHEAD_SCALARS < len(mine):
-            ahead = mine[position + AHEAD_SCALARS]
-            bring_scalars(head, body, rows[ahead], time_ms[ahead])
+            bring_scalars(head, body, np.uintp(rows[np.uintp(mine[position + AHEAD_SCALARS])]), clock)
         if position + AHEAD_PROTOTYPES < len(mine):
-            bring_prototypes(body, rows[mine[position + AHEAD_PROTOTYPES]])
+            bring_prototypes(body, np.uintp(rows[np.uintp(mine[position + AHEAD_PROTOTYPES])]))
         out[0, k] = out[1, k] = out[2, k] = out[3, k] = out[4, k] = np.nan
         kind[k], flags[k] = NONE, 0
         raw, at = values[k], time_ms[k]
@@ -439,7 +426,7 @@ def ingest(
         if quantum == 0 and is_counter[i] and raw == math.floor(raw):
             quantum = 1.0  # counters count: the first event ever is one step
         strength = learn_and_score(
-            body, i, value, at, max(interval_s, 1e-3), is_gap, min(quantum / scale, RAW_MAX), scratch,
+            body, i, value, at, clock, max(interval_s, 1e-3), is_gap, min(quantum / scale, RAW_MAX), scratch,
             own[k] if len(own) > 0 else 0.0, found, parts,
         )  # fmt: skip
         change = min(abs(raw - previous), RAW_MAX) if seen > 0 and math.isfinite(previous) else 0.0
@@ -467,3 +454,32 @@ def ingest(
             is_before = life & PERSISTED and not life & (ONSET | AGAIN)
             tell(body, i, value, not is_before, found, parts, told, k)
     return newest_ms
+
+
+@njit(nogil=True, cache=True)
+def ingest(
+    mine, rows, time_ms, values, stale, arrived_ms, is_counter, head, body, policy, own, persist_s, warm_up,
+    out, status, kind, flags, told,
+):  # fmt: skip
+    """Scores samples in arrival order: those at the positions `mine` of the batch, ascending. Calls on different
+    series may run side by side.
+
+    mine int64 (m,); rows int32 (n,), time_ms int64 (n,), values float64 (n,), stale bool (n,): the batch; arrived_ms:
+    newest sample time of the stream before it. is_counter bool (n_series,); head, body: `State`; policy: `Policy.rows`,
+    perhaps without any; own float64 (n,): `OwnDetectors.strengths`, or empty. persist_s: how long an anomaly
+    lasts before it is called persistent; warm_up: samples before the first score.
+    Writes out float64 (5, n) = score, expected, lower, upper, strength as an alert (NaN = not known; while a series is
+    young, only what an incident may be built on); status, kind uint8 (n,); flags uint8 (n,) = ANOMALOUS | ONSET |
+    PERSISTED | ENDED | NOVEL | HINT. told float64 (n, TOLD_SIZE): at ONSET, PERSISTED, HINT only, the value as scored
+    (of a counter: its rate), expected, lower, upper (PERSISTED: those of the onset), and the strength of each detector.
+    Returns the newest sample time.
+    """
+    scratch = np.empty(S.BANK_SIZE, np.float32)
+    # expected, lower, upper, kind; the value before; novelty as evidence; strength as an alert; strength of the creep;
+    # of the change of variance; the usual deviation, where the sample is a jump; whether the series is known for long
+    found = np.empty(11)
+    parts = np.empty(TOLD_SIZE - TOLD_BAND)
+    return walk(
+        mine, rows, time_ms, values, stale, arrived_ms, is_counter, head, body, policy, own, persist_s, warm_up,
+        out, status, kind, flags, told, scratch, found, parts,
+    )  # fmt: skip

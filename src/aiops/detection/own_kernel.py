@@ -34,7 +34,7 @@ def calibrate(raw, memory, i):
             centre = value
         scale = size + FLOOR_RELATIVE * abs(centre) + FLOOR_ABS
         z = min(max((value - centre) / scale, 0.0), DEVIATION_MAX)
-        lp = improbability(memory, i, 0, z)
+        lp = improbability(memory, i, z)
         strengths[k] = lp * count / (count + HISTORY_COUNT) / IMPROBABILITY_BAR
         gain = max(GAIN_MIN, 1 / (count + 1))
         clip = RAW_MAX if count < FREE_COUNT else CLIP * scale

@@ -127,10 +127,9 @@ class Priors:
         count = min(float(body[elder, S.COUNT]), TRUST_COUNT)
         taken[S.BANK_USED : S.BANK_USED + S.BANK_SIZE] += np.float32(count - float(body[elder, S.COUNT]))
         taken[S.COUNT] = count
-        for tail in range(2 * S.STATISTICS):
-            column = S.TAILS + S.TAIL_SIZE * tail
-            for part in (S.TAIL_N, S.TAIL_NE):
-                taken[column + part] = min(float(taken[column + part]), TAIL_TRUST)
+        for part in (S.TAIL_N, S.TAIL_NE):
+            column = S.TAILS + S.TAIL_COUNT * part
+            taken[column : column + S.TAIL_COUNT] = np.minimum(taken[column : column + S.TAIL_COUNT], TAIL_TRUST)
         counts = slice(S.SLOTS + S.SLOT_COUNT, S.SLOTS + 24 * S.SLOT_SIZE, S.SLOT_SIZE)
         taken[counts] = np.minimum(taken[counts], SLOT_TRUST)
         if np.isfinite(taken).all():

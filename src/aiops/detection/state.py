@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 5
+FORMAT = 6
 """Raise when the meaning of any column changes: snapshots of another format are refused."""
 
 # head: float64 (n, 8)
@@ -37,9 +37,10 @@ ACTIVE, OUTSIDE, QUIET = 21, 22, 23  # anomaly running; samples outside the band
 ONSET_LEVEL, ONSET_HALF_WIDTH, ONSET_AGE_S, PERSISTED = 24, 25, 26, 27
 SAME_RUN, SAME_RUN_MAX, SAME_FIRST, SAME_NEXT, STUCK = 28, 29, 30, 31, 32  # STUCK: 1 found, 2 told
 ONSET_KIND = 33
-TAILS = 34  # 4 statistics x 2 signs x TAIL_SIZE
+TAILS = 34  # TAIL_SIZE numbers x 2 signs x 4 statistics
 TAIL_Q, TAIL_MEAN, TAIL_SPREAD, TAIL_P, TAIL_N, TAIL_E, TAIL_NE, TAIL_SIZE = 0, 1, 2, 3, 4, 5, 6, 7
 STATISTICS = 4
+TAIL_COUNT = 2 * STATISTICS  # the same number of all tails stands side by side
 GAP_MAX_S = 90  # longest silence between two samples, slowly forgotten
 GROSS_RUN = 91  # samples in a row far outside everything
 ONSET_NOVELTY, ONSET_PEAK = 92, 93  # greatest novelty and strength since the onset
