@@ -104,6 +104,24 @@ def test_nothing_is_forgotten_while_there_is_room(make_service: MakeService, sma
 
 
 @SENDS
+def test_a_full_table_is_logged_once_a_minute_with_counts_and_what_to_do(
+    make_service: MakeService, small: Settings, clock: Clock, send: Send
+) -> None:
+    log.configure("info", "json")
+    service = make_service(small)
+    with capture_logs() as lines:
+        by_remote_write(service, 0, fresh(0, ROOM))
+        for minute in range(1, 4):
+            assert send(service, minute, fresh(100, 5)).refused == {Refusal.SERIES_LIMIT: 5}
+        clock.now_s += 61
+        send(service, 4, fresh(0, 2))
+    warned = [line for line in lines if line["event"] == "series_limit"]
+    assert [line["samples_refused"] for line in warned] == [5, 10]
+    assert warned[0]["log_level"] == "warning" and warned[0]["series_max"] == warned[0]["series"] == ROOM
+    assert "ingest.series_max" in warned[0]["action"]
+
+
+@SENDS
 def test_a_churn_of_new_labels_pushes_no_living_series_out_and_changes_no_score(
     make_service: MakeService, small: Settings, tmp_path: Path, send: Send
 ) -> None:

@@ -62,6 +62,8 @@ def test_memory_is_told_before_the_first_sample(make_service: MakeService, setti
     assert told["bytes_per_series"] <= 4096
     state = service.engine.state
     assert told["detector_bytes"] == state.head.nbytes + state.body.nbytes
+    assert told["total_bytes"] > told["detector_bytes"] + told["recent_bytes"]
+    assert told["at_most"].startswith(f"{told['total_bytes'] / 2**30:.2f} GiB = series_max {told['series_max']:,} x ")
 
 
 def test_it_recovers_by_itself(service: Service) -> None:

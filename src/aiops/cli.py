@@ -188,6 +188,8 @@ def backtest(
         written = [path for path in (report, chart) if path]
         for path in written:
             reported.check(path)
+        if as_json and not as_json.absolute().parent.is_dir():
+            raise InputError(f"{as_json}: no such folder {as_json.parent}")
         incidents = read_known(known) if known else []
         if files and prometheus:
             raise InputError("replay files or --prometheus, not both at once")
@@ -211,9 +213,10 @@ def backtest(
         _show_backtest(result, settings)
         for path in written:
             reported.write(path, result, drawn, settings)
-            err.print(f"written: {escape(str(path))}", highlight=False, soft_wrap=True)
         if as_json:
             as_json.write_text(json.dumps(result.summary(), indent=2) + "\n")
+        for path in [*written, *([as_json] if as_json else [])]:
+            out.print(f"written: {escape(str(path.absolute()))}", highlight=False, soft_wrap=True)
 
 
 def _read_history(files: list[Path], read: Callable[[Path], Any]) -> Any:

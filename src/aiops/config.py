@@ -66,15 +66,15 @@ class Server(Section):
 class Ingest(Section):
     series_max: Count = Field(
         100_000,
-        description="new series beyond: silent ones make room (series_forget_s), else refused (400), counted",
+        description="new series beyond: silent ones make room (series_forget_s), else refused, counted, logged",
     )
     series_forget_s: Seconds = Field(
         3600, description="series silent for longer, and for twice their longest pause, make room at series_max"
     )
     samples_per_request_max: Count = Field(1_000_000, description="beyond: 413, nothing of the request kept")
-    labels_per_series_max: Count = Field(64, description="series with more labels: refused (400)")
-    label_bytes_max: Count = Field(8192, description="all labels of one series together; more: refused (400)")
-    future_max_s: Seconds = Field(600, description="samples further ahead of the clock: refused (400)")
+    labels_per_series_max: Count = Field(64, description="series with more labels: refused")
+    label_bytes_max: Count = Field(8192, description="all labels of one series together; more: refused")
+    future_max_s: Seconds = Field(600, description="samples further ahead of the clock: refused")
     timestamp_min_ms: int = Field(946_684_800_000, description="older samples (2000-01-01) are unit mistakes: refused")
     recent_samples_max: Count = Field(2_000_000, description="kept for evidence and graphs; the oldest are dropped")
 

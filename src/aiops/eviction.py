@@ -6,6 +6,7 @@ last arrival, by the clock of the stream, so a sender that is behind is not sile
 is known by its longest pause. Series of living incidents are left alone; what was held back of others is over.
 """
 
+import math
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from aiops.config import Settings
 from aiops.detection import state as S
-from aiops.detection.state import State
+from aiops.detection.state import BYTES_PER_SERIES, State
 from aiops.incidents.grouping import Grouper
 from aiops.metrics.series import FREE, Labels, SeriesTable
 from aiops.metrics.timestamp import iso
@@ -25,6 +26,7 @@ from aiops.observation import Observation
 from aiops.watch import Watch
 
 AGAIN_MS = 10_000  # of stream time before another look where the last found all there was
+WARN_S = 60.0
 ROWS_MAX = 20_000  # forgotten at a time: writes wait so long
 PAUSES = 2.0  # so many times its longest pause a series may be silent
 PAUSES_MAX_S = 8 * 86_400.0  # but no longer: a weekly job is kept, a sample of long ago protects nothing
@@ -88,12 +90,27 @@ class Eviction:
         self._by_row, self._by_labels = by_row, by_labels
         self._pause = (0, 0)  # the longest of late in which nothing came at all
         self._due_ms = 0
+        self._refused, self._warned_s = 0, -math.inf  # samples since the last warning; when that was
 
     def paused(self, start_ms: int, end_ms: int) -> None:
         """Nothing at all came between these times: it does not count as silence of any series."""
         start, end = self._pause
         if end_ms - start_ms >= end - start or end_ms - end > 1000 * self._forget_s:
             self._pause = (start_ms, end_ms)
+
+    def refused(self, count: int, now_s: float) -> None:
+        """So many samples were refused for want of room at wall clock time `now_s`: told at most once a minute."""
+        self._refused += count
+        if self._refused and not 0 <= now_s - self._warned_s < WARN_S:
+            log.warning(
+                "series_limit",
+                series=self._table.series_count,
+                series_max=self._table.series_max,
+                samples_refused=self._refused,
+                action=f"raise ingest.series_max ({BYTES_PER_SERIES} bytes each; then restart), send fewer series, "
+                "or lower ingest.series_forget_s",
+            )
+            self._refused, self._warned_s = 0, now_s
 
     def makes_room(self, refused: Container[Refusal], rows: NDArray[np.int32], now_ms: int) -> bool:
         """Whether a request that was refused series for want of room is worth another try, since silent ones were

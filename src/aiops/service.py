@@ -34,6 +34,7 @@ from aiops.incidents.alert import Alert
 from aiops.incidents.grouping import Grouper
 from aiops.incidents.incident import Incident, PastEvent
 from aiops.keeping import Keeping, Learned
+from aiops.memory import memory
 from aiops.metrics.json_lines import DecodedJson, decode_json, decode_ndjson
 from aiops.metrics.recent import RecentSamples
 from aiops.metrics.remote_write import Limits, RemoteWriteDecoder
@@ -151,11 +152,7 @@ class Service:
     def start(self) -> None:
         """Takes up where the last run stood, compiles what is compiled, and begins to save snapshots."""
         log.info("starting", **({} if is_kept(kernel.__file__) else {"note": FIRST_START}))
-        size, each = self.settings.ingest.series_max, self.engine.bytes_per_series
-        recent_bytes = self.settings.ingest.recent_samples_max * RecentSamples.bytes_per_sample
-        log.info(
-            "memory", series_max=size, bytes_per_series=each, detector_bytes=size * each, recent_bytes=recent_bytes
-        )
+        log.info("memory", **memory(self.settings.ingest))
         self.engine.compile()
         scratch = RemoteWriteDecoder(SeriesTable(1), self._limits)
         scratch.decode(encode_write_request([((("__name__", "a"),), [(0, 0.0)])]))
@@ -206,6 +203,7 @@ class Service:
             for reason, count in taken.refused.items():
                 refused[reason] = refused.get(reason, 0) + count
             result = WriteResult(len(decoded.batch) - taken.refused_count, refused, {**taken.first, **decoded.first})
+            self._eviction.refused(refused.get(Refusal.SERIES_LIMIT, 0), self._now_s())
             self.observation.wrote("remote_write", result, time.perf_counter() - started)
             return Outcome(result)
 
@@ -225,6 +223,7 @@ class Service:
                 refused[reason] = refused.get(reason, 0) + 1
                 first.setdefault(reason, sentence)
             result = WriteResult(len(decoded.batch) - taken.refused_count, refused, first)
+            self._eviction.refused(refused.get(Refusal.SERIES_LIMIT, 0), self._now_s())
             samples = self._replies(decoded, taken) if with_samples else ()
             self.observation.wrote("json", result, time.perf_counter() - started)
             return Outcome(result, samples)
@@ -307,9 +306,7 @@ class Service:
             self._grouper.advance(clock_ms)
             self._telling.budget.advance(clock_ms)
             if what in (0, 3) or (what == 4 and self._telling.is_worth(self.table.labels(row), time_ms, scores, k)):
-                history_s, same_s = self._history(row)
-                is_counter, own = bool(self.table.is_counter[row]), self.engine.own.name(row)
-                alert = finding.onset(batch, scores, k, self.table.labels(row), is_counter, history_s, same_s, own)
+                alert = finding.onset(batch, scores, k, self._known(row))
                 if what == 3 and not self._grouper.incident_of(alert.fingerprint):
                     continue  # only what is part of an incident comes back
                 is_told = not self._grouper.add([alert], clock_ms)
@@ -319,24 +316,25 @@ class Service:
                 elif row not in self._alert_of_row and not self._watch.is_heading(row):
                     self._grouper.ended(alert.fingerprint, time_ms)  # a hint is of a moment
             elif what == 1 and (fingerprint := self._alert_of_row.get(row)):
-                is_counter, (history_s, _) = bool(self.table.is_counter[row]), self._history(row)
-                retold = partial(finding.lasting, scores=scores, k=k, is_counter=is_counter, history_s=history_s)
-                is_young = history_s < YOUNG_S and not scores.novel[k]
+                series = self._known(row)
+                retold = partial(finding.lasting, scores=scores, k=k, series=series)
+                is_young = series.history_s < YOUNG_S and not scores.novel[k]
                 if self._grouper.persisted(fingerprint, time_ms, retold, is_young):
                     self._telling.tell(scores, k, Kind(int(scores.kind[k])).name.lower(), is_told=True)
             elif what == 2 and (fingerprint := self._alert_of_row.pop(row, None)) and not self._watch.is_heading(row):
                 self._grouper.ended(fingerprint, time_ms, k in accepted)
 
-    def _history(self, row: int) -> tuple[float, float]:
-        """For how long a series has been known, and for how long it has repeated its value, in seconds."""
-        interval_s, body = float(self.engine.state.head[row, S.INTERVAL_S]), self.engine.state.body[row]
-        return interval_s * float(body[S.COUNT]), interval_s * float(body[S.SAME_RUN])
+    def _known(self, row: int) -> finding.Known:
+        labels, is_counter, own = self.table.labels(row), bool(self.table.is_counter[row]), self.engine.own.name(row)
+        return finding.known(self.engine.state, row, labels, is_counter, own, self._watch.outlook(row))
 
     def _look(self, now_ms: int) -> None:
-        alerts, over = self._watch.look(now_ms)
+        alerts, news, over = self._watch.look(now_ms)
         for alert in alerts:
             if not self._grouper.add([alert], now_ms):
                 self.observation.alerts.labels(alert.kind).inc()
+        for alert in news:
+            self._grouper.retold(alert)
         for fingerprint in set(over).difference(self._alert_of_row.values()):
             self._grouper.ended(fingerprint, now_ms)
 

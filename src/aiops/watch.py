@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from aiops import finding
 from aiops.config import Settings
-from aiops.detection.limit import LimitWatch
+from aiops.detection.limit import Approach, LimitWatch
 from aiops.detection.missing import MissingWatch
 from aiops.detection.state import State
 from aiops.incidents.alert import MISSING, Alert
@@ -69,8 +69,12 @@ class Watch:
         self._missing.forget(rows)
         self._limits.forget(rows)
 
-    def look(self, now_ms: int) -> tuple[Sequence[Alert], Sequence[str]]:
-        """(alerts that begin, fingerprints of those that end) at stream time `now_ms`."""
+    def outlook(self, row: int) -> Approach | None:
+        """Where the series goes at its pace of late; None where it has no limit ahead."""
+        return self._limits.outlook(row)
+
+    def look(self, now_ms: int) -> tuple[Sequence[Alert], Sequence[Alert], Sequence[str]]:
+        """(alerts that begin, news of alerts that run, fingerprints of those that end) at stream time `now_ms`."""
         outages, back = self._missing.sweep(now_ms)
         alerts = [finding.silence(outage, now_ms) for outage in outages]
         self._silent |= {one.fingerprint: (set(o.rows), len(o.rows)) for one, o in zip(alerts, outages, strict=True)}
@@ -82,9 +86,13 @@ class Watch:
                 over.append(fingerprint)
         self._is_thinned = False
         approaches, turned = self._limits.look(now_ms)
+        news = []
         for approach in approaches:
             alert = finding.approach(approach, self._table.labels(approach.row), now_ms)
-            self._heading[approach.row] = alert.fingerprint
-            alerts.append(alert)
+            if approach.is_new:
+                self._heading[approach.row] = alert.fingerprint
+                alerts.append(alert)
+            else:
+                news.append(alert)
         over += [self._heading.pop(row) for row in turned if row in self._heading]
-        return alerts, over
+        return alerts, news, over

@@ -178,6 +178,8 @@ def test_the_command_shows_a_table_and_writes_everything(tmp_path: Path, monkeyp
     assert "its usual" in report["incidents"][-1]["reason"]
     assert "What would have alerted" in Path("r.html").read_text()
     assert Path("r.svg").read_text().startswith("<svg")
+    for name in ("r.json", "r.html", "r.svg"):
+        assert f"written: {tmp_path / name}" in done.stdout.splitlines()
 
 
 def test_without_a_terminal_nothing_is_written_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,6 +195,7 @@ def test_without_a_terminal_nothing_is_written_unasked(tmp_path: Path, monkeypat
         (["history.csv", "--prometheus", "http://127.0.0.1:9"], "not both"),
         (["history.csv", "--report", "r.pdf"], "a report is .html"),
         (["history.csv", "--chart", "nowhere/r.svg"], "no such folder"),
+        (["history.csv", "--json", "nowhere/r.json"], "no such folder"),
         (["--prometheus", "localhost:9090"], "no URL of a Prometheus"),
         (["--prometheus", "http://127.0.0.1:9", "--header", "Bearer"], "NAME: VALUE"),
         (["--prometheus", "http://127.0.0.1:9", "--bearer-file", "none"], "cannot be read"),

@@ -25,10 +25,10 @@ def named(name: str) -> Labels:
         (Kind.SPIKE, 115.0, 100.0, "is 15 above its usual level: 115, expected 100 (90 to 110)"),
         (Kind.DIP, -300.0, -100.0, "is 200 below its usual level: -300, expected -100"),
         (Kind.SPIKE, 500.0, 0.0, "is 500 above its usual level"),
-        (Kind.LEVEL_SHIFT, 108.0, 100.0, "stays at another level than it used to: 108; 100 is usual"),
-        (Kind.PATTERN, 115.0, 100.0, "never seen before: 115 after its recent values; 100 is usual"),
+        (Kind.LEVEL_SHIFT, 108.0, 100.0, "stays 8 above its usual level: 108, expected 100"),
+        (Kind.PATTERN, 115.0, 100.0, "moves as it never did before: 115; 100 is usual"),
         (Kind.STUCK, 7.0, 7.0, "repeats 7 although it usually changes"),
-        (Kind.PATTERN, 95.0, 100.0, "never seen before"),
+        (Kind.PATTERN, 95.0, 100.0, "moves as it never did before"),
     ],
 )
 def test_sentence(kind: Kind, value: float, expected: float, said: str) -> None:

@@ -31,7 +31,7 @@ def watched(values: Floats, name: str, rules: tuple[Rule, ...] = ()) -> tuple[li
         times = START_MS + MINUTE_MS * np.arange(first, first + n)
         engine.ingest(SampleBatch(np.zeros(n, np.int32), times, part, np.zeros(n, np.bool_)))
         found, turned = watch.look(int(times[-1]))
-        told += [(first, one) for one in found]
+        told += [(first, one) for one in found if one.is_new]
         over += [first for _ in turned]
     return told, over
 
@@ -42,11 +42,22 @@ def flat_then_filling(per_hour: float, level: float = 40.0, noise: float = 0.2) 
     return np.asarray(np.minimum(values, 100))
 
 
+DISK = (Rule(match="disk_used_bytes", limit=2e11),)
+
+
+def disk(per_hour: float, flat_days: float = 0.0, start: float = 1.5e11, full: float = 2.05e11) -> Floats:
+    """Bytes of a disk that is flat for some days, fills at this pace until it is full, and stays full."""
+    n = int((full - start) / per_hour * 60)
+    values = np.r_[np.full(int(flat_days * DAY), start), start + per_hour * np.arange(n) / 60, np.full(300, full)]
+    return np.asarray(values + np.random.default_rng(1).normal(0, 4e7, len(values)))
+
+
 def test_a_disk_full_in_hours_is_told_once_with_the_time_left() -> None:
     told, over = watched(flat_then_filling(6.0), "disk_used_percent")
-    (minute, approach), *more = told
-    assert more == [] and over == []
+    (minute, approach), (reached, _) = told
+    assert over == []
     full = 3 * DAY + 600
+    assert abs(reached - full) <= 30
     assert 3 * DAY + 180 < minute < 3 * DAY + 360
     assert approach.limit == 100
     assert abs(minute + approach.eta_s / 60 - full) < 60
@@ -61,14 +72,74 @@ def test_a_disk_full_in_hours_is_told_once_with_the_time_left() -> None:
     ],
 )
 def test_limits_come_from_rules_and_names(name: str, scale: float, rules: tuple[Rule, ...], limit: float) -> None:
-    ((_, approach),) = watched(scale * flat_then_filling(8.0), name, rules)[0]
-    assert approach.limit == limit
+    told = watched(scale * flat_then_filling(8.0), name, rules)[0]
+    assert [(one.limit, one.is_reached) for _, one in told] == [(limit, False), (limit, True)]
 
 
 def test_what_is_free_ends_at_nothing() -> None:
-    ((_, approach),) = watched(1e9 * (100.0 - flat_then_filling(8.0)), "filesystem_avail_bytes")[0]
+    (_, approach), _ = watched(1e9 * (100.0 - flat_then_filling(8.0)), "filesystem_avail_bytes")[0]
     assert approach.limit == 0
     assert approach.value > 0
+
+
+@pytest.mark.parametrize("per_hour", [1.1e9, 2.5e9])
+@pytest.mark.parametrize("flat_days", [0.0, 3.0])
+def test_a_disk_that_has_always_filled_is_told_at_the_horizon_and_when_it_is_full(
+    per_hour: float, flat_days: float
+) -> None:
+    values = disk(per_hour, flat_days)
+    (coming, approach), (full, reached) = watched(values, "disk_used_bytes", DISK)[0]
+    first = int(flat_days * DAY + 5e10 / per_hour * 60)  # when it is full
+    horizon_min = 360 if first > DAY + 360 else 120  # of a series in its first day only what is near is told
+    assert first - horizon_min - 10 <= coming <= first - horizon_min + 45
+    assert approach.pace == pytest.approx(per_hour, rel=0.15)
+    assert abs(coming + approach.eta_s / 60 - first) < 45
+    assert first - 5 <= full <= first + 10 and reached.is_reached and reached.value >= 2e11
+
+
+def test_what_grows_between_rotations_is_told_once_it_is_beyond_them() -> None:
+    at = np.arange(9 * DAY)
+    rotated = 4e9 * (at % DAY) / DAY
+    values = (
+        1.5e11 + 0.4e9 * np.maximum(at - 3 * DAY, 0) / 60 + rotated + np.random.default_rng(2).normal(0, 4e7, len(at))
+    )
+    (coming, _), (full, _), *_ = watched(values, "disk_used_bytes", DISK)[0]
+    assert full - 600 <= coming <= full - 120
+
+
+@pytest.mark.parametrize("period_min", [180, 360, 1440, 2880])
+def test_what_always_returns_is_no_news_once_it_has_twice(period_min: int) -> None:
+    at = np.arange(14 * DAY)
+    values = 1.5e11 + 4e10 * (at % period_min) / period_min + np.random.default_rng(3).normal(0, 4e7, len(at))
+    told, _ = watched(values, "disk_used_bytes", DISK)
+    assert [minute for minute, _ in told if minute > 3 * period_min] == []
+
+
+def test_at_a_limit_it_is_told_once_until_it_is_back() -> None:
+    values = np.full(2 * DAY, 1.5e11) + np.random.default_rng(4).normal(0, 4e7, 2 * DAY)
+    for start in (600, 1600):
+        values[start : start + 300] = 2.01e11
+    told, over = watched(values, "disk_used_bytes", DISK)
+    assert [(minute, one.is_reached) for minute, one in told] == [(600, True), (1600, True)]
+    assert len(over) == 2 and 900 <= over[0] < 1000
+
+
+def test_a_limit_from_above_is_said_by_the_direction_or_the_name() -> None:
+    low = 20 - flat_then_filling(4.0, level=0) / 10  # from 20 to 10.4
+    rule = Rule(match="battery_volts", limit=11.0, direction="down")
+    told = watched(low, "battery_volts", (rule,))[0]
+    assert [one.is_reached for _, one in told] == [False, True]
+    assert told[0][1].pace < 0
+    assert watched(low, "battery_volts", (Rule(match="battery_volts", limit=25.0),))[0] == []
+
+
+@pytest.mark.parametrize("name", ["success_percent", "cpu_usage_percent"])
+def test_what_lives_at_the_limit_that_its_name_suggests_is_not_told(name: str) -> None:
+    values = np.full(6 * DAY, 100.0)
+    if name == "cpu_usage_percent":
+        values -= np.where(np.arange(6 * DAY) % DAY < 1200, 60.0, 0.0)  # full each night
+    told = watched(values + np.random.default_rng(5).normal(0, 0.01, len(values)).clip(max=0), name)[0]
+    assert [one for minute, one in told if minute > 3 * DAY] == []
 
 
 def test_without_a_limit_nothing_is_told() -> None:
@@ -140,9 +211,10 @@ def test_a_filling_disk_is_an_incident_with_its_time_and_survives_a_restart(
     told = [service.incident(one.incident_id)[0] for one in page]
     trends = [alert for incident in told for alert in incident.alerts if alert.eta_s is not None]
     assert len(trends) == 1
-    assert "a disk_used_bytes reaches 200GB in" in trends[0].sentence
+    assert "a disk_used_bytes reaches its limit of 200GB in 4 hours at its pace of now (12GB/h): " in trends[0].sentence
+    assert trends[0].limit == 2e11 and trends[0].pace == pytest.approx(12e9, rel=0.05)
     assert trends[0].kind == "trend"
-    assert trends[0].eta_s is not None and 4 * 3600 < trends[0].eta_s < HORIZON_S
+    assert trends[0].eta_s is not None and 3.5 * 3600 < trends[0].eta_s < 4 * 3600
     service.stop()
     service = make_service(settings)
     send(3 * DAY + 390, 3 * DAY + 420)

@@ -241,7 +241,7 @@ def test_severity_is_raised_and_never_lowered() -> None:
     desk.see(*(alert(f"m{k}", time_ms=2 * MINUTE) for k in range(2, 10)))
     raised = desk.told[1].severity
     assert raised > before
-    assert What.SEVERITY in [event.what for event in desk.told[1].timeline]
+    assert What.SEVERITY_RAISED in [event.what for event in desk.told[1].timeline]
     for k in range(1, 10):
         desk.grouper.ended(alert(f"m{k}").fingerprint, 3 * MINUTE)
     desk.pass_time(20 * MINUTE)

@@ -118,7 +118,9 @@ class AlertView(BaseModel):
     expected: float | None
     lower: float | None
     upper: float | None
-    eta_s: float | None = Field(None, description="of a trend: seconds until its limit is reached, as of its onset")
+    eta_s: float | None = Field(None, description="of a trend: seconds to its limit, as last told; 0: there")
+    limit: float | None = Field(None, description="of a trend: where the series ends, in its unit")
+    pace: float | None = Field(None, description="of a trend: of the value, an hour")
     contributions: list[Contribution] = Field([], description="strongest first")
     past: list[PastEvent] = Field([], description="comparable past events, newest first")
     evidence: list[Sample] = []
@@ -144,6 +146,8 @@ class AlertView(BaseModel):
             lower=alert.lower,
             upper=alert.upper,
             eta_s=alert.eta_s,
+            limit=alert.limit,
+            pace=alert.pace,
             contributions=[
                 Contribution(detector=name, strength=strength, share=round(strength / total, 3))
                 for name, strength in sorted(alert.contributions.items(), key=lambda pair: -pair[1])
@@ -183,6 +187,7 @@ class IncidentSummary(BaseModel):
 class IncidentDetail(IncidentSummary):
     """An incident with everything known of it."""
 
+    severity_reason: str = Field(description="how far off, how many series and entities, for how long")
     alerts: list[AlertView]
     timeline: list[Event]
 
@@ -261,7 +266,9 @@ def detail(
         for alert in incident.alerts
     ]
     timeline = [Event(time=iso(e.time_ms), who=e.who, what=e.what.value, why=e.why) for e in incident.timeline]
-    return IncidentDetail(**summary(incident, now_ms), alerts=alerts, timeline=timeline)
+    return IncidentDetail(
+        **summary(incident, now_ms), severity_reason=incident.severity_reason, alerts=alerts, timeline=timeline
+    )
 
 
 def _moment(time_ms: int | None) -> str | None:

@@ -5,6 +5,7 @@ when the like was last seen, is added whenever it is shown (`told`). Hours are U
 history reaches: a weekday after a week, an hour after a day.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +36,19 @@ class Deviation:
     @property
     def is_outside(self) -> bool:
         return not self.lower <= self.value <= self.upper
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What else is known of a series when it becomes strange; NaN where it is not."""
+
+    steps: tuple[float, float] = (math.nan, math.nan)  # from sample to sample: of late, and usually
+    recent: tuple[float, float] = (math.nan, math.nan)  # running means over the last `recent_s`
+    recent_s: tuple[float, float] = (0.0, 0.0)
+    days: tuple[float, float] = (math.nan, math.nan)  # the lowest and the highest of the days before
+
+
+NOTHING_ELSE = Habits()
 
 
 def number(value: float, digits: int = DIGITS) -> str:
@@ -98,7 +112,15 @@ def contributions(strengths: Sequence[float], own: str = "") -> dict[str, float]
     return {name: round(float(strength), 3) for name, strength in pairs if strength >= STRENGTH_MIN}
 
 
-def sentence(labels: Labels, kind: Kind, found: Deviation, hour: str = "", is_rate: bool = False, own: str = "") -> str:
+def sentence(
+    labels: Labels,
+    kind: Kind,
+    found: Deviation,
+    hour: str = "",
+    is_rate: bool = False,
+    own: str = "",
+    habits: Habits = NOTHING_ELSE,
+) -> str:
     """One sentence: what is strange, how much, against what is usual at this `hour` (`usual_hour`). The band is named
     only where the value lies outside it: within, it is the course that is strange."""
     value, expected = found.value, found.expected
@@ -111,21 +133,32 @@ def sentence(labels: Labels, kind: Kind, found: Deviation, hour: str = "", is_ra
     name, level = subject(labels), f"usual {hour + ' ' * bool(hour)}{'rate' if is_rate else 'level'}"
     usual = f"{say(expected)} is usual" + (f" on {hour}" if hour[:1].isalpha() else f" at {hour}" if hour else "")
     if kind == Kind.STUCK:
-        return f"{name} repeats {number(value)}{measure} although it usually changes all the time"
+        return f"{name} repeats {number(value)}{measure} although it usually changes with every sample"
     if kind == Kind.OWN:
         return f"{name} is strange to {own or 'its own detector'}: {say(value)}; {usual}"
     if kind == Kind.TREND:
-        way = "up" if value > expected else "down"
-        return f"{name} has crept {way} beyond everything of the days before: {number(value)}{measure}"
+        low, high = habits.days if habits.days[0] <= habits.days[1] else (expected, expected)
+        way = "up" if value > (low + high) / 2 else "down"
+        digits = max(_telling_digits(value, low, high), _telling_digits(low, high) if low < high else 0)
+        days = f"{number(low, digits)}{measure} to {number(high, digits)}{measure}" if low < high else "everything"
+        return f"{name} has crept {way} to {number(value, digits)}{measure}, beyond {days} of the days before"
     if kind == Kind.VARIANCE:
-        return f"{name} does not vary from sample to sample as it used to: {say(value)} now; {usual}"
+        late, before = (f"{number(step, 3)}{measure}" for step in habits.steps)
+        way = "more" if habits.steps[0] > habits.steps[1] else "less"
+        steps = f"by {late} from sample to sample instead of {before}"
+        return f"{name} varies {way} than it used to: {steps}; {say(value)} now, {usual}"
     if kind == Kind.PATTERN:
         band = f", {say(found.lower)} to {say(found.upper)} its range" if found.is_outside else ""
-        return f"{name} takes a course never seen before: {say(value)} after its recent values; {usual}{band}"
-    if kind == Kind.LEVEL_SHIFT and not found.is_outside:
-        return f"{name} stays at another level than it used to: {say(value)}; {usual}"
+        means = [
+            f"{number(mean, digits)}{measure} on average of the last {duration(mean_s)}"
+            for mean, mean_s in zip(habits.recent, habits.recent_s, strict=True)
+            if mean_s >= 1
+        ]
+        after = f" after {' and '.join(means)}" if means else ""
+        return f"{name} moves as it never did before: {say(value)}{after}; {usual}{band}"
     band = f" ({say(found.lower)} to {say(found.upper)})" if found.is_outside else ""
-    return f"{name} is {_size(value, expected, measure)} its {level}: {say(value)}, expected {say(expected)}{band}"
+    is_ = "stays" if kind == Kind.LEVEL_SHIFT else "is"
+    return f"{name} {is_} {_size(value, expected, measure)} its {level}: {say(value)}, expected {say(expected)}{band}"
 
 
 def _size(value: float, expected: float, measure: str) -> str:
@@ -145,11 +178,25 @@ def silence_sentence(labels: Labels, series_count: int, is_entity: bool) -> str:
     return f"{series_count} series of {name} stopped reporting" if is_entity else f"{name} stopped reporting"
 
 
-def limit_sentence(labels: Labels, value: float, limit: float, eta_s: float) -> str:
-    """One sentence for a limit that draws near."""
+def limit_sentence(labels: Labels, value: float, limit: float, eta_s: float, pace: float) -> str:
+    """One sentence for a limit that draws near, at a pace an hour, or is reached (`eta_s` 0)."""
     measure = unit(labels)
-    when = f"reaches {number(limit)}{measure} in {duration(eta_s)} at this pace" if eta_s >= 1 else "is at its limit"
-    return f"{subject(labels)} {when}: {number(value)}{measure} now"
+    if eta_s <= 0:
+        is_there = "is at its limit" if value == limit else "is beyond its limit"
+        digits = _telling_digits(value, limit) if value != limit else DIGITS
+        return f"{subject(labels)} {is_there} of {number(limit)}{measure}: {number(value, digits)}{measure}"
+    return f"{subject(labels)} {_ahead(limit, eta_s, pace, measure)}: {number(value)}{measure} now"
+
+
+def outlook(said: str, labels: Labels, limit: float, eta_s: float, pace: float) -> str:
+    """A sentence of a course, with where it leads."""
+    return f"{said}; {_ahead(limit, eta_s, pace, unit(labels))}"
+
+
+def _ahead(limit: float, eta_s: float, pace: float, measure: str) -> str:
+    size = DAY_S if eta_s >= 2 * DAY_S else 3600 if eta_s >= 7200 else 60
+    when = duration(max(round(eta_s / size), 1) * size)  # to the nearest: the pace is no better known
+    return f"reaches its limit of {number(limit)}{measure} in {when} at its pace of now ({number(pace, 3)}{measure}/h)"
 
 
 def told(said: str, lasted_s: float, last_ms: int | None, now_ms: int, is_silence: bool = False, times: int = 1) -> str:

@@ -61,7 +61,11 @@ BANK = VARIANCE + 16  # 4 features x BANK_SIZE, feature-major so that the distan
 BANK_USED = BANK + 4 * BANK_SIZE  # sample count at which a prototype last matched
 HABIT = BANK_USED + BANK_SIZE  # the latest onsets: minute of each, then strength of each
 HABIT_SIZE = 16
-BODY_SIZE = HABIT + 2 * HABIT_SIZE
+TURNS = HABIT + 2 * HABIT_SIZE  # of a series with a limit, towards it is up: the highest place where it turned back,
+LIMIT_TURN, LIMIT_PEAK, LIMIT_TROUGH = TURNS, TURNS + 1, TURNS + 2  # where this rise and this fall have come to,
+LIMIT_FALLING, LIMIT_FALL, LIMIT_RETURNS = TURNS + 3, TURNS + 4, TURNS + 5  # how far it falls, how often it did,
+LIMIT_TOLD, LIMIT_AWAY = TURNS + 6, TURNS + 7  # where it was told; for how many steps the limit is out of sight again
+BODY_SIZE = TURNS + 32
 
 BYTES_PER_SERIES = 8 * HEAD_SIZE + 4 * BODY_SIZE
 LINE_BYTES = 64  # of the processor's cache

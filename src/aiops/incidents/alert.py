@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from aiops.metrics.series import Labels
 
 MISSING = "missing"
+LIMIT = "limit"  # among the contributions
 VALUE_KINDS = ("spike", "dip", "level_shift", "pattern")  # one deviation may be told as any of these
 SIMILAR_SIZE = 3.0  # deviations within this factor of each other are alike
 
@@ -35,7 +36,9 @@ class Alert:
     is_persistent: bool = False
     ended_ms: int | None = None
     since_ms: int | None = None  # when it began, where that was before it could be told
-    eta_s: float | None = None  # of a trend: until its limit is reached, as of its onset
+    eta_s: float | None = None  # of a trend: until its limit is reached, as of `last_ms`; 0 where it is
+    limit: float | None = None  # where it ends
+    pace: float | None = None  # an hour
     past_ms: int | None = None  # when the like was last seen in another incident
     contributions: Mapping[str, float] = field(
         default_factory=dict, hash=False
@@ -51,6 +54,11 @@ class Alert:
     def worth(self) -> float:
         """Strength before an alert budget."""
         return self.score / (1 - min(self.score, 0.999)) if self.strength is None else self.strength
+
+    @property
+    def is_of_limit(self) -> bool:
+        """Whether it was raised by a limit that draws near."""
+        return LIMIT in self.contributions
 
     @property
     def name(self) -> str:
@@ -70,16 +78,21 @@ class Alert:
         return self.value - self.expected if self.value is not None and self.expected is not None else 0.0
 
     def again(self, later: "Alert") -> "Alert":
-        """This alert after another onset of the same series; its words are those of the strongest onset."""
-        told = later if later.score > max(self.score, self.peak_score) else self
+        """This alert after another onset of the same series; its words are those of the strongest onset, but what is
+        said of a limit stands until there is news of it."""
+        is_stronger = later.score > max(self.score, self.peak_score)
+        told = later if later.is_of_limit or (is_stronger and not self.is_of_limit) else self
         return replace(
             self,
-            kind=self.kind if self.is_persistent else told.kind,
+            kind=told.kind if later.is_of_limit or not self.is_persistent else self.kind,
             sentence=told.sentence,
             value=told.value,
             expected=told.expected,
             lower=told.lower,
             upper=told.upper,
+            eta_s=told.eta_s,
+            limit=told.limit,
+            pace=told.pace,
             contributions=told.contributions,
             times=self.times + (self.ended_ms is not None),
             peak_score=max(self.peak_score, later.score),
@@ -90,4 +103,5 @@ class Alert:
             is_habitual=self.is_habitual and later.is_habitual,
             series_count=max(self.series_count, later.series_count),
             ended_ms=None,
+            since_ms=told.since_ms if later.is_of_limit else self.since_ms,
         )

@@ -21,7 +21,7 @@ from aiops.incidents.alert import Alert
 from aiops.incidents.habit import Habits
 from aiops.incidents.incident import FINAL, PROGRAM, Event, Incident, State, What, recover, relapse
 from aiops.incidents.relation import Entity, entities_of, neighbourhood
-from aiops.incidents.severity import Severity, severity
+from aiops.incidents.severity import AGES_MS, Severity, severity
 from aiops.incidents.surprise import Budget, NoBudget, Scope, chance, surprise
 from aiops.metrics.series import Labels
 
@@ -42,6 +42,7 @@ class Group:
     offered: float = 0.0
     offered_ms: int = 0
     told: str = ""  # why a budget tells it
+    aged: int = 0  # how many of the ages that count for its severity it has reached
 
     @property
     def is_active(self) -> bool:
@@ -156,6 +157,14 @@ class Grouper:
             self._touch(group)
             return self._is_told_by(group.alerts[fingerprint])
         return False
+
+    def retold(self, later: Alert) -> None:
+        """News of an alert that runs: its words and numbers, no new onset."""
+        group = self._by_fingerprint.get(later.fingerprint)
+        if group and (alert := group.alerts.get(later.fingerprint)) and alert.ended_ms is None:
+            again = replace(alert.again(later), count=alert.count, peak_score=max(alert.peak_score, alert.score))
+            group.alerts[later.fingerprint] = again
+            self._touch(group)
 
     def ended(self, fingerprint: str, now_ms: int, is_accepted: bool = False) -> None:
         """The anomaly of this series is over; `is_accepted`: it stays where it is, and that has become usual."""
@@ -405,6 +414,10 @@ class Grouper:
             if not group.is_active and now_ms - group.last_ms > 1000 * settings.window_s:
                 self._drop(group)  # while it lasts, it may yet be said to persist
         elif incident.state == State.CANDIDATE or (incident.state == State.OPEN and incident.ended_ms is None):
+            aged = sum(now_ms - incident.started_ms >= age_ms for age_ms in AGES_MS)
+            if group.is_active and aged > group.aged:
+                group.aged = aged
+                self._touch(group)
             if not group.is_active and silent_ms >= 1000 * settings.quiet_s:
                 self._recover(group, f"all series back to usual for {settings.quiet_s:.0f} s", now_ms)
         elif incident.state == State.RECOVERED and silent_ms > 1000 * settings.reopen_s:
@@ -437,8 +450,9 @@ class Grouper:
         alerts = tuple(group.alerts.values())
         level, why = severity(alerts, len(_owners(alerts, self._settings.entity_labels)), now_ms)
         notes = list(group.notes)
-        if level > incident.severity and incident.alerts:
-            notes.append(Event(now_ms, PROGRAM, What.SEVERITY, f"{level.name.lower()}: {why}"))
+        if level > incident.severity or not incident.alerts:
+            what = What.SEVERITY_RAISED if incident.alerts else What.SEVERITY
+            notes.append(Event(now_ms, PROGRAM, what, f"{level.name.lower()}: {why}"))
         shared = set(alerts[0].labels).intersection(*(alert.labels for alert in alerts))
         for event in notes:
             incident = incident.noted(event)

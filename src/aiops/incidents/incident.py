@@ -38,7 +38,8 @@ class What(StrEnum):
 
     DETECTED = "detected"
     ALERT = "alert"
-    SEVERITY = "severity_raised"
+    SEVERITY = "severity"
+    SEVERITY_RAISED = "severity_raised"
     ALERT_ENDED = "alert_ended"
     RECOVERED = "recovered"
     RELAPSED = "relapsed"
@@ -83,6 +84,12 @@ class Incident:
     def name(self) -> str:
         """`INC-12`, as people say it."""
         return f"INC-{self.incident_id}"
+
+    @property
+    def severity_reason(self) -> str:
+        """Why it is as severe as it is; empty where the timeline is not at hand."""
+        told = [event.why for event in self.timeline if event.what in (What.SEVERITY, What.SEVERITY_RAISED)]
+        return told[-1].partition(": ")[2] if told else ""
 
     def noted(self, event: Event) -> "Incident":
         """With one more line in the timeline."""
