@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 6
+FORMAT = 7
 """Raise when the meaning of any column changes: snapshots of another format are refused."""
 
 # head: float64 (n, 8)
