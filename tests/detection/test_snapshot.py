@@ -49,7 +49,10 @@ def test_scores_go_on_bit_for_bit(tmp_path: Path) -> None:
     assert again.newest_ms == engine.newest_ms
     for step in range(300, 350):
         one, two = engine.ingest(batch(engine, step)), again.ingest(batch(again, step))
-        np.testing.assert_array_equal(one.score, two.score)
+        for column in ("score", "expected", "lower", "upper", "status", "kind", "strength"):
+            np.testing.assert_array_equal(getattr(one, column), getattr(two, column))
+    assert again.state.head.tobytes() == engine.state.head.tobytes()
+    assert again.state.body.tobytes() == engine.state.body.tobytes()
     assert again.table.is_counter[:20].all()
 
 
@@ -83,7 +86,7 @@ def test_killed_between_labels_and_state_loses_only_the_new_series(tmp_path: Pat
     assert len(fresh.table) == 5
 
 
-@pytest.mark.parametrize("damage", ["torn", "flipped", "foreign", "no labels"])
+@pytest.mark.parametrize("damage", ["torn", "header only", "longer", "flipped", "block length", "foreign", "no labels"])
 def test_a_damaged_snapshot_is_refused(tmp_path: Path, damage: str) -> None:
     engine = make()
     engine.ingest(batch(engine, 0))
@@ -92,6 +95,13 @@ def test_a_damaged_snapshot_is_refused(tmp_path: Path, damage: str) -> None:
     content = path.read_bytes()
     if damage == "torn":
         path.write_bytes(content[:-1000])
+    elif damage == "header only":
+        path.write_bytes(content[: content.index(b"\n") + 1])
+    elif damage == "longer":
+        path.write_bytes(content + bytes(8))
+    elif damage == "block length":
+        at = content.index(b"\n") + 1
+        path.write_bytes(content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :])
     elif damage == "flipped":
         path.write_bytes(content[:2000] + bytes([content[2000] ^ 1]) + content[2001:])
     elif damage == "foreign":

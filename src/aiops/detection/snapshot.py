@@ -4,11 +4,11 @@ Two files in one folder. `series.jsonl` holds the labels, one line per row, and 
 `state.bin` holds the numbers and is replaced as a whole: written beside the old one, flushed, renamed. Once series were
 forgotten, the lines are written anew under another name, and `state.bin` says which name counts.
 
-Rows are copied in small blocks, and ingest is held up for a block at a time only, so a snapshot mixes moments a few
+Rows are packed in small blocks, and ingest is held up for a block at a time only, so a snapshot mixes moments a few
 seconds apart. That is right: a score depends on its own row alone, and each row is of one moment. The clock of the
 stream (`newest_ms`) is of the moment before the first row: no row looks silent for time that passed while others were
-copied. A row that was given to another series meanwhile is saved as never seen. Rows are mostly zeros at first, so
-blocks are packed (snappy), which is faster than writing them whole.
+packed. A row that was given to another series meanwhile is saved as never seen. Rows are mostly zeros at first and
+are packed without them (`sparse_rows`), straight from where they stand. A block has its length and checksum before it.
 """
 
 import gc
@@ -19,28 +19,26 @@ import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
-from io import BufferedReader
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import cramjam
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from aiops.detection import state as S
+from aiops.detection.sparse_rows import pack, packed_words_max, unpack
 from aiops.detection.state import State
 from aiops.errors import SnapshotError
 from aiops.metrics.series import Labels, SeriesTable
 
 BLOCK_ROWS = 1024  # about 4 MB: a millisecond or two under the lock
-PACK_ROWS = 16 * BLOCK_ROWS  # packed and checked together: few large pieces, so threads seldom wait for each other
-LABEL_ROWS = 10_000  # labels fetched under the lock at a time
-MAGIC = "aiops-detector-state-packed"
+LABEL_ROWS = 4096  # labels fetched under the lock at a time
+MAGIC = "aiops-detector-state-sparse"
 LABELS_NAMES = ("series.jsonl", "series.2.jsonl")  # in turn; with a state file that names none, the first counts
-_PIECE_HEAD = 8  # bytes before each packed piece: its length and checksum
-RESTORE_THREADS = 4
+_BLOCK_HEAD_BYTES = 8  # before each packed block: its length and checksum
+RESTORE_THREADS = 2  # beside the one that reads labels
 
 
 class _Line(msgspec.Struct, gc=False):
@@ -67,7 +65,8 @@ class Snapshots:
         path, written, size = self._labels_path, self._labels_written, self._labels_bytes
         if freed != self._freed:
             path, written, size = self._other_labels_path(), 0, 0
-        encode = msgspec.json.Encoder().encode
+        _compile()
+        encode_lines = msgspec.json.Encoder().encode_lines
         with path.open("r+b" if written else "wb") as file:
             file.truncate(size)
             file.seek(size)
@@ -78,7 +77,7 @@ class Snapshots:
                         _Line(table.labels(row) if table.born[row] < given else (), bool(table.is_counter[row]))
                         for row in rows
                     ]
-                file.write(b"".join([encode(line) + b"\n" for line in fresh]))
+                file.write(encode_lines(fresh))
             file.flush()
             os.fsync(file.fileno())
             labels_bytes = file.tell()
@@ -86,14 +85,14 @@ class Snapshots:
         header = {"magic": MAGIC, "format": S.FORMAT, "series": count, "newest_ms": newest_ms, "labels": path.name}
         header |= {"head": S.HEAD_SIZE, "body": S.BODY_SIZE}
         with draft.open("wb") as file:
-            file.write(json.dumps(header).encode() + b"\n")
-            room = _room(min(PACK_ROWS, count))
-            for start in range(0, count, PACK_ROWS):
-                rows = range(start, min(start + PACK_ROWS, count))
-                for copy in _copied(table, state, rows, given, room, lock):
-                    packed = bytes(cramjam.snappy.compress_raw(memoryview(copy).cast("B")))  # type: ignore[arg-type]
-                    file.write(len(packed).to_bytes(4, "little") + zlib.crc32(packed).to_bytes(4, "little"))
-                    file.write(packed)
+            file.write(_header_line(header))
+            room = _room(min(BLOCK_ROWS, count))
+            for start in range(0, count, BLOCK_ROWS):
+                block = slice(start, min(start + BLOCK_ROWS, count))
+                with lock:
+                    packed = _packed(state, block, table.born[block] >= given, room)
+                file.write(len(packed).to_bytes(4, "little") + zlib.crc32(packed).to_bytes(4, "little"))
+                file.write(packed)
             file.flush()
             os.fsync(file.fileno())
             size = file.tell()
@@ -111,21 +110,21 @@ class Snapshots:
         Raises SnapshotError where the files are torn, of another format or too many for `series_max`; table and
         state may then be partly filled and must be thrown away.
         """
+        _compile()
         if not self._state_path.exists():
             return 0
         with self._state_path.open("rb") as file:
-            header = _header(file.readline())
-            count = int(header["series"])
-            if count > table.series_max:
-                raise SnapshotError(f"{self._state_path} holds {count} series: raise series_max = {table.series_max}")
-            self._labels_path = self._folder / LABELS_NAMES[header.get("labels") == LABELS_NAMES[1]]
-            with (
-                ThreadPoolExecutor(1) as thread,
-                _no_collection(),
-            ):  # reading numbers needs no Python lock, reading labels does
-                numbers = thread.submit(self._restore_state, file, state, count)
-                self._restore_labels(table, count)
-                numbers.result()
+            line = file.readline()
+        header = _header(line)
+        count = int(header["series"])
+        if count > table.series_max:
+            raise SnapshotError(f"{self._state_path} holds {count} series: raise series_max = {table.series_max}")
+        self._labels_path = self._folder / LABELS_NAMES[header.get("labels") == LABELS_NAMES[1]]
+        with ThreadPoolExecutor(1) as thread, _no_collection():
+            # reading numbers needs no Python lock, reading labels does
+            numbers = thread.submit(self._restore_state, len(line), state, count)
+            self._restore_labels(table, count)
+            numbers.result()
         return int(header["newest_ms"])
 
     def set_aside(self) -> None:
@@ -135,36 +134,43 @@ class Snapshots:
                 path.replace(path.with_suffix(path.suffix + ".refused"))
         self._labels_path, self._labels_written, self._labels_bytes = self._folder / LABELS_NAMES[0], 0, 0
 
-    def _restore_state(self, file: BufferedReader, state: State, count: int) -> None:
-        at, pieces = file.tell(), []
-        for start in range(0, count, PACK_ROWS):
-            stop = min(start + PACK_ROWS, count)
-            for rows in (memoryview(state.head[start:stop]), memoryview(state.body[start:stop])):  # type: ignore[arg-type]
-                size, checksum = (int.from_bytes(file.read(4), "little") for _ in range(2))
-                pieces.append((rows.cast("B"), at + _PIECE_HEAD, size, checksum))
-                at = file.seek(at + _PIECE_HEAD + size)
-        if at != file.seek(0, os.SEEK_END):
+    def _restore_state(self, start: int, state: State, count: int) -> None:
+        data = np.asarray(np.memmap(self._state_path, np.uint8, "c"))
+        at, blocks = start, []
+        for first in range(0, count, BLOCK_ROWS):
+            head = data[at : at + _BLOCK_HEAD_BYTES].tobytes()
+            size, checksum = int.from_bytes(head[:4], "little"), int.from_bytes(head[4:], "little")
+            at += _BLOCK_HEAD_BYTES + size
+            blocks.append((slice(first, min(first + BLOCK_ROWS, count)), at - size, size, checksum))
+        if at != len(data):
             raise SnapshotError(f"{self._state_path} has another length than its {count} series ask for")
         with ThreadPoolExecutor(RESTORE_THREADS) as pool:
-            list(pool.map(lambda piece: self._restore_piece(file.fileno(), *piece), pieces))
+            list(pool.map(lambda block: self._restore_block(state, data, *block), blocks))
 
-    def _restore_piece(self, file: int, place: memoryview, at: int, size: int, checksum: int) -> None:
-        packed = os.pread(file, size, at)
-        if zlib.crc32(packed) != checksum:
-            raise SnapshotError(f"{self._state_path}: the checksum of the piece at byte {at} does not match")
-        if cramjam.snappy.decompress_raw_len(packed) != len(place):
-            raise SnapshotError(f"{self._state_path}: the piece at byte {at} holds another number of series")
-        cramjam.snappy.decompress_raw_into(packed, place)
+    def _restore_block(
+        self, state: State, data: NDArray[np.uint8], rows: slice, at: int, size: int, checksum: int
+    ) -> None:
+        packed = data[at : at + size]
+        if zlib.crc32(packed) != checksum:  # type: ignore[arg-type]
+            raise SnapshotError(f"{self._state_path}: the checksum of the block at byte {at} does not match")
+        words, place = packed.view(np.uint32), 0
+        for part in _words_of(state, rows):
+            place = unpack(words, place, part) if place >= 0 else place
+        if place != len(words):
+            raise SnapshotError(f"{self._state_path}: the block at byte {at} holds another number of series")
 
     def _restore_labels(self, table: SeriesTable, count: int) -> None:
-        decode = msgspec.json.Decoder(_Line).decode
+        decoder = msgspec.json.Decoder(_Line)
         size = 0
         with self._labels_path.open("rb") as file:
             for start in range(0, count, LABEL_ROWS):
                 lines = list(islice(file, min(LABEL_ROWS, count - start)))
                 entries: list[_Line] = []
-                with suppress(msgspec.DecodeError):  # told below, by its number
-                    entries.extend(map(decode, lines))
+                try:
+                    entries = decoder.decode_lines(b"".join(lines))
+                except msgspec.DecodeError:
+                    with suppress(msgspec.DecodeError):  # told below, by its number
+                        entries.extend(map(decoder.decode, lines))
                 if len(entries) < min(LABEL_ROWS, count - start):
                     number = start + len(entries) + 1
                     raise SnapshotError(f"{self._labels_path}: line {number} of {count} cannot be read")
@@ -178,27 +184,31 @@ class Snapshots:
         self._labels_written, self._labels_bytes, self._freed = count, size, table.freed
 
 
-def _room(count: int) -> State:
-    """Memory for copies of so many rows, touched once: the operating system hands it out before the lock is taken."""
-    room = State(np.empty((count, S.HEAD_SIZE)), np.empty((count, S.BODY_SIZE), np.float32))
-    room.head.fill(0)
-    room.body.fill(0)
-    return room
+def _words_of(state: State, rows: slice) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Head and body of these rows as uint32 (rows, words)."""
+    return state.head[rows].view(np.uint32), state.body[rows].view(np.uint32)
 
 
-def _copied(
-    table: SeriesTable, state: State, rows: range, given: int, room: State, lock: AbstractContextManager[object]
-) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Head and body of these rows, each row of one moment; the lock is held for BLOCK_ROWS at a time. Zero for series
-    that came after so many were given out: their labels are not in this snapshot."""
-    for start in range(0, len(rows), BLOCK_ROWS):
-        here = slice(start, min(start + BLOCK_ROWS, len(rows)))
-        there = slice(rows.start + here.start, rows.start + here.stop)
-        with lock:
-            room.head[here], room.body[here] = state.head[there], state.body[there]
-            is_later = table.born[there] >= given
-            room.head[here][is_later], room.body[here][is_later] = 0, 0
-    return room.head[: len(rows)], room.body[: len(rows)]
+def _room(rows: int) -> NDArray[np.uint32]:
+    """Memory for so many packed rows, touched once: the operating system hands it out before the lock is taken."""
+    return np.full(sum(packed_words_max(rows, width) for width in (2 * S.HEAD_SIZE, S.BODY_SIZE)), 1, np.uint32)
+
+
+def _packed(state: State, rows: slice, is_later: NDArray[np.bool_], room: NDArray[np.uint32]) -> memoryview:
+    """Head and body of these rows in `room`; of later series nothing: their labels are not in this snapshot."""
+    at = 0
+    for words in _words_of(state, rows):
+        at = pack(words, is_later, room, at)
+    return memoryview(room[:at]).cast("B")  # type: ignore[arg-type]
+
+
+def _compile() -> None:
+    """So that nobody waits for it under the lock."""
+    nothing = State.allocate(0)
+    room = _room(0)
+    _packed(nothing, slice(0, 0), np.zeros(0, np.bool_), room)
+    for words in _words_of(nothing, slice(0, 0)):
+        unpack(room.view(np.uint32), 0, words)
 
 
 @contextmanager
@@ -232,6 +242,12 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
             return dict(arrays)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise SnapshotError(f"{path} cannot be read: {error}") from None
+
+
+def _header_line(header: Mapping[str, Any]) -> bytes:
+    """With blanks to a multiple of eight bytes: what follows are whole words."""
+    text = json.dumps(header).encode()
+    return text + b" " * (-(len(text) + 1) % 8) + b"\n"
 
 
 def _header(line: bytes) -> dict[str, Any]:
