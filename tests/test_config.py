@@ -95,6 +95,8 @@ def test_a_wrong_file_says_what_and_where(tmp_path: Path, text: str, said: str) 
     ("name", "value", "said"),
     [
         ("AIOPS_INGEST_SERIE_MAX", "1", "did you mean ingest.series_max?"),
+        ("AIOPS_TICKETS_REDACTION_KEY", "c2hvcnQ=", "tickets.redaction_key: write 32 bytes in base64"),
+        ("AIOPS_TICKETS_REDACTION_KEY", "*", "tickets.redaction_key: write 32 bytes in base64"),
         ("AIOPS_SERVER_API_KEYS", "short", "AIOPS_SERVER_API_KEYS: server.api_keys: a key has fewer than 16"),
         ("AIOPS_SERVER_PORT", "http", "AIOPS_SERVER_PORT: server.port"),
         ("AIOPS_TOPOLOGY_DEPENDS_ON", "web=db", "write JSON"),
@@ -123,10 +125,13 @@ def test_open_addresses_need_keys() -> None:
 
 def test_secrets_are_not_shown() -> None:
     url = "postgresql+psycopg://ann:hunter22@db/aiops"
-    loaded = load(None, {"AIOPS_SERVER_API_KEYS": KEY, "AIOPS_STORE_URL": url})
+    sealing = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+    environ = {"AIOPS_SERVER_API_KEYS": KEY, "AIOPS_STORE_URL": url, "AIOPS_TICKETS_REDACTION_KEY": sealing}
+    loaded = load(None, environ)
     shown = repr(loaded) + repr(loaded.rows())
     assert KEY not in shown
     assert "hunter22" not in shown
+    assert sealing not in shown
     assert "ann" in {key: value for key, value, _, _ in loaded.rows()}["store.url"]
     assert loaded.settings.store_url == url
 

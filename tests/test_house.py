@@ -13,7 +13,7 @@ SOURCES = sorted((ROOT / "src" / "aiops").rglob("*.py"))
 FLOORS = (
     ("errors", "config", "log", "compiled"),
     ("metrics", "simulator"),
-    ("detection", "incidents", "store"),
+    ("detection", "incidents", "store", "tickets"),
     (
         "observation",
         "reply",
@@ -127,6 +127,15 @@ def test_what_is_public_is_explained(path: Path) -> None:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             is_schema = "api" in path.parts or path.name == "config.py"  # fields explain themselves
             assert ast.get_docstring(node) or is_schema, node.name
+
+
+LINEAR_TIME = ("tickets/personal_data.py", "tickets/redaction.py", "tickets/secret.py", "tickets/text.py")
+
+
+def test_foreign_text_is_matched_in_linear_time() -> None:
+    for path in SOURCES:
+        if path.as_posix().endswith(LINEAR_TIME):
+            assert not {"re", "regex"} & {name.split(".")[0] for name in imports(path)}, f"{path.name}: RE2 only"
 
 
 def test_the_core_install_is_light() -> None:

@@ -4,6 +4,7 @@ A value comes from `AIOPS_<SECTION>_<KEY>`, else from `aiops.toml`, else from th
 which. A key nobody knows is an error that suggests the right one: a typing mistake must not silently mean the default.
 """
 
+import base64
 import difflib
 import ipaddress
 import json
@@ -137,6 +138,13 @@ class Incidents(Section):
     evidence_samples: Count = Field(60, description="samples kept before and after the onset of an alert")
 
 
+class Tickets(Section):
+    redact_ips: bool = Field(False, description="IP and MAC addresses count as personal data too")
+    redaction_key: SecretStr = Field(
+        SecretStr(""), description="32 bytes in base64: what was redacted is kept encrypted; empty = gone for good"
+    )
+
+
 class Store(Section):
     url: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL; empty = SQLite file aiops.db in data_dir")
 
@@ -157,6 +165,7 @@ class Settings(Section):
     ingest: Ingest = Ingest()
     detection: Detection = Detection()
     incidents: Incidents = Incidents()
+    tickets: Tickets = Tickets()
     store: Store = Store()
     log: Log = Log()
     topology: Topology = Topology()
@@ -197,6 +206,8 @@ def _shown(name: str, value: Any) -> str:
     if name == "store.url":
         url = value.get_secret_value()
         return _toml(make_url(url).render_as_string(hide_password=True) if url else "")
+    if isinstance(value, SecretStr):
+        return _toml("***" if value.get_secret_value() else "")
     if name == "server.api_keys":
         return _toml(["***"] * len(value))
     return _toml(value)
@@ -331,6 +342,15 @@ def _check(settings: Settings, origin: Mapping[str, str]) -> None:
             f"server.host = {settings.server.host!r} is open to other machines: set server.api_keys "
             "(AIOPS_SERVER_API_KEYS=...) first, or listen on 127.0.0.1"
         )
+    if key := settings.tickets.redaction_key.get_secret_value():
+        try:
+            size = len(base64.urlsafe_b64decode(key.replace("+", "-").replace("/", "_")))
+        except ValueError:
+            size = 0
+        if size != 32:
+            where = origin["tickets.redaction_key"]
+            hint = "write 32 bytes in base64; make them with `openssl rand -base64 32`"
+            raise SettingsError(f"{where}: tickets.redaction_key: {hint}")
     if settings.store.url.get_secret_value():
         try:
             make_url(settings.store_url).get_dialect()

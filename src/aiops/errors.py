@@ -9,6 +9,7 @@
     +-- NotFoundError              no such incident, series, route target                      (404)
     +-- ConflictError              the state does not allow this change                        (409)
     +-- OverloadError              come back later; nothing of the request was kept            (503)
+    +-- SealError                  redacted values, sealed under another key or changed        (stay redacted)
     +-- SnapshotError              a snapshot that is torn, foreign or of another format       (start fresh)
 
 Each carries one sentence that says what is wrong, where, and what to do about it.
@@ -49,6 +50,10 @@ class ConflictError(AiopsError):
 
 class OverloadError(AiopsError):
     """The service cannot take this now; nothing of the request was kept."""
+
+
+class SealError(AiopsError):
+    """Redacted values that were sealed under another key, or changed since."""
 
 
 class SnapshotError(AiopsError):
