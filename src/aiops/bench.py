@@ -17,9 +17,11 @@ INTERVAL_MS = 15_000
 FILL_STEPS = 100  # untimed: prototypes and tails are in use, as in a running service
 
 
-def bench_engine(series_count: int, seconds: float, threads: int = 1) -> dict[str, Any]:
-    """Scores random walks with seasons until `seconds` of wall time were spent in the engine, after an untimed
-    warm-up; making the samples is not counted."""
+def bench_engine(
+    series_count: int, seconds: float, threads: int = 1, first: list[float] | None = None
+) -> dict[str, Any]:
+    """Scores random walks until `seconds` of wall time were spent in the engine, after an untimed warm-up; making the
+    samples is not counted. `first` receives those of the first series."""
     table = SeriesTable(series_count)
     for k in range(series_count):
         table.row((("__name__", f"metric_{k}"),))
@@ -31,6 +33,8 @@ def bench_engine(series_count: int, seconds: float, threads: int = 1) -> dict[st
         times = np.full(series_count, START_MS + number * INTERVAL_MS, np.int64)
         started, cpu_started = time.perf_counter(), time.process_time()
         engine.ingest(SampleBatch(rows, times, values, stale))
+        if first is not None:
+            first.append(float(values[0]))
         if number >= FILL_STEPS:
             samples += series_count
             wall_s += time.perf_counter() - started

@@ -379,13 +379,16 @@ def bench_engine(
     """The detector alone, in this process."""
     from aiops.bench import bench_engine as measure
     from aiops.bench_peers import bench_peers
+    from aiops.detection.state import BYTES_PER_SERIES
 
+    typer.echo(f"{series:,} series need {series * BYTES_PER_SERIES / 2**20:,.1f} MiB of state", err=True)
+    first: list[float] | None = [] if peers else None
     with _errors_told():
-        figures = measure(series, seconds, threads)
-        if peers:
+        figures = measure(series, seconds, threads, first)
+        if first:
             figures["peers"] = {
                 name: {"samples_per_cpu_s": round(rate), "ours_is_times": round(figures["samples_per_cpu_s"] / rate, 1)}
-                for name, rate in bench_peers(min(seconds, 5)).items()
+                for name, rate in bench_peers(first, min(seconds, 5)).items()
             }
         sys.stdout.write(json.dumps(figures) + "\n")
 

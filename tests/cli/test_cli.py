@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from aiops.bench import FILL_STEPS, bench_engine, random_walks
+from aiops.bench_peers import scaled
 from aiops.cli import app
 
 HEADER = "timestamp,value,score,expected,lower,upper,anomalous,alert,kind"
@@ -274,6 +276,7 @@ def test_a_wrong_setting_names_its_section(tmp_path: Path) -> None:
 def test_bench_prints_one_json_object() -> None:
     done = run("bench", "engine", "--series", "50", "--seconds", "0.2")
     figures = json.loads(done.stdout)
+    assert f"{50 * figures['bytes_per_series'] / 2**20:.1f} MiB of state" in done.stderr
     assert set(figures) == {
         "samples", "seconds", "cpu_seconds", "samples_per_s", "samples_per_cpu_s", "bytes_per_series", "peak_rss_bytes",
         "threads",
@@ -284,8 +287,20 @@ def test_bench_prints_one_json_object() -> None:
 def test_bench_engine_stands_beside_its_peers() -> None:
     pytest.importorskip("river", reason="the river extra is not installed")
     peers = json.loads(run("bench", "engine", "--series", "50", "--seconds", "0.2", "--peers").stdout)["peers"]
-    assert set(peers) == {"HalfSpaceTrees", "GaussianScorer", "PredictiveAnomalyDetection"}
+    assert set(peers) == {
+        "MinMaxScaler | HalfSpaceTrees", "HalfSpaceTrees, samples scaled beforehand", "GaussianScorer",
+        "PredictiveAnomalyDetection",
+    }  # fmt: skip
     assert all(peer["samples_per_cpu_s"] > 0 for peer in peers.values())
+
+
+def test_peers_get_the_samples_that_our_engine_got() -> None:
+    first: list[float] = []
+    bench_engine(3, 0.01, first=first)
+    walks = random_walks(3)
+    assert len(first) > FILL_STEPS
+    assert first == [next(walks)[0] for _ in first]
+    assert min(scaled(first)) == 0 and max(scaled(first)) == 1
 
 
 def test_bench_ingest_drives_a_real_server() -> None:
