@@ -77,7 +77,7 @@ class Engine:
         n = len(batch)
         out = np.empty((5, n))
         told = np.empty((n, kernel.TOLD_SIZE))  # written at onsets only: the rest costs no memory
-        status, kind, flags = np.empty(n, np.uint8), np.empty(n, np.uint8), np.empty(n, np.uint8)
+        status, kind, flags = np.empty((3, n), np.uint8)
         rows, arrived_ms = _column(batch.rows, np.int32), self.newest_ms
         time_ms, values = _column(batch.time_ms, np.int64), _column(batch.values, np.float64)
         stale = _column(batch.stale, np.bool_)
@@ -117,7 +117,7 @@ class Engine:
         self._priors.learn_series()
         mine = np.arange(n)
         for _ in range(PRIOR_PASSES):  # the first samples of a counter, NaN and late ones teach nothing
-            if (later := self._priors.later(rows[mine])) is None:
+            if (later := self._priors.later(rows, mine)) is None:
                 break
             self.newest_ms = max(self.newest_ms, score_all(mine[~later]))
             self._priors.hand_over()
@@ -126,7 +126,8 @@ class Engine:
         seen = int(np.bitwise_or.reduce(flags))  # most batches have no event: not worth looking for each
         onsets = np.flatnonzero(flags & kernel.ONSET) if seen & kernel.ONSET else _NOWHERE
         alert = np.zeros(n, np.float32)
-        alert[onsets] = out[0, onsets]
+        if len(onsets):
+            alert[onsets] = out[0, onsets]
         return Scores(
             score=out[0].astype(np.float32),
             expected=out[1],

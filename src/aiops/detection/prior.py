@@ -73,10 +73,12 @@ class Priors:
     def _name(self, row: int) -> str:
         return next((value for key, value in self._table.labels(row) if key == "__name__"), "")
 
-    def later(self, rows: NDArray[np.int32]) -> NDArray[np.bool_] | None:
-        """Which samples of a batch come after their series takes over, bool (n,); None: no series of it will."""
+    def later(self, rows: NDArray[np.int32], mine: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Which samples, those at the positions `mine` (m,) of a batch, come after their series takes over, bool (m,);
+        None: no series of it will."""
         if not self._young:
             return None
+        rows = rows[mine]
         at = np.flatnonzero(self._is_young[rows])
         if not len(at):
             return None
