@@ -66,6 +66,7 @@ NEIGHBOURS = {  # rooms of one floor that may know each other, and how
     ("demo", "api"),
     ("demo", "bench_ingest"),
     ("bench_ingest", "bench"),
+    ("bench_peers", "bench"),
     ("bench_snapshot", "bench"),
     ("bench_budget", "demo"),
     ("__main__", "cli"),
