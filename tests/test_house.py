@@ -35,6 +35,7 @@ FLOORS = (
         "bench_budget",
         "bench_entities",
         "bench_ingest",
+        "bench_joint",
         "bench_peers",
         "bench_snapshot",
         "demo",
@@ -69,6 +70,9 @@ NEIGHBOURS = {  # rooms of one floor that may know each other, and how
     ("bench_peers", "bench"),
     ("bench_snapshot", "bench"),
     ("bench_budget", "demo"),
+    ("bench_joint", "bench"),
+    ("bench_joint", "bench_budget"),
+    ("bench_joint", "demo"),
     ("__main__", "cli"),
 }
 HEAVY = ("torch", "mlflow", "pandas", "sentence_transformers", "pickle", "joblib", "dill")

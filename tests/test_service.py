@@ -11,12 +11,16 @@ from structlog.testing import capture_logs
 
 from aiops import log
 from aiops.config import Settings
+from aiops.detection import entity_kernel
 from aiops.errors import ConflictError, OverloadError
 from aiops.incidents.incident import State
 from aiops.metrics.remote_write_encode import encode_write_request
-from aiops.metrics.series import canonical, parse_matchers
+from aiops.metrics.series import SampleBatch, canonical, parse_matchers
 from aiops.metrics.write_result import Refusal
 from aiops.service import Service
+from aiops.simulator.fault import FaultKind, make_fault
+from aiops.simulator.fleet import DAY_MS, Fleet
+from aiops.simulator.simulation import Simulation
 from aiops.store.incident_store import Change, Evidence, IncidentFilter, IncidentStore
 from tests.conftest import NOW_S, Clock, MakeService
 
@@ -328,3 +332,85 @@ def test_an_incident_is_detected_at_its_own_time_though_another_sender_is_ahead(
     incident = service.incident(1)[0]
     assert START_MS + 15_000 * 200 <= incident.detected_ms < START_MS + 15_000 * 205
     assert incident.timeline[0].time_ms == incident.detected_ms
+
+
+HOST = [canonical({"__name__": f"m{k}", "host": "h1"}) for k in range(6)]
+DAY_STEPS, STEP_MS = 288, 300_000
+
+
+def host_requests(days: float) -> list[bytes]:
+    """Six metrics of a host that follow one load, 5 min apart until now, in requests of four hours."""
+    random, steps = np.random.default_rng(8), int(days * DAY_STEPS)
+    values = 50 + 10 * np.sin(2 * np.pi * np.arange(steps) / DAY_STEPS) + random.normal(0, 3, steps)
+    values = values + random.normal(0, 0.3, (6, steps))
+    times = int(1000 * NOW_S) - STEP_MS * np.arange(steps)[::-1]
+    return [
+        encode_write_request(
+            [
+                (labels, list(zip(times[first : first + 48].tolist(), line[first : first + 48].tolist(), strict=True)))
+                for labels, line in zip(HOST, values, strict=True)
+            ]
+        )
+        for first in range(0, steps, 48)
+    ]
+
+
+def with_joint(settings: Settings, is_on: bool) -> Settings:
+    update = {"joint": is_on, "joint_interval_s": 300.0}
+    return settings.model_copy(update={"detection": settings.detection.model_copy(update=update)})
+
+
+@pytest.mark.parametrize("is_on", [False, True])
+def test_what_no_series_shows_by_itself_is_found_by_entities_scored_jointly(
+    make_service: MakeService, settings: Settings, clock: Clock, is_on: bool
+) -> None:
+    """Load that is not served grows over hours: every metric of the service stays near what it does anyway."""
+    fleet = Fleet(seed=1)
+    at_ms = fleet.start_ms + 8 * DAY_MS + 9 * 3_600_000
+    fault = make_fault(fleet, FaultKind.UNSERVED_LOAD, at_ms, np.random.default_rng(1))
+    mine = [k for k, labels in enumerate(fleet.series) if dict(labels).get("service") == fault.where]
+    clock.now_s = fleet.start_ms / 1000 + 10 * 86_400
+    service = make_service(with_joint(settings, is_on))
+    row_of = np.full(len(fleet.series), -1, np.int32)
+    row_of[mine] = [service.table.row(fleet.series[k]) for k in mine]
+    for chunk in Simulation(fleet, [fault], 9).chunks(30):
+        kept = row_of[chunk.series] >= 0
+        rows = row_of[chunk.series][kept]
+        stale = np.zeros(len(rows), np.bool_)
+        service.ingest_batch(SampleBatch(rows, chunk.time_ms[kept], chunk.values[kept], stale))
+    page = service.incidents(IncidentFilter(), 100, None).items
+    found = [service.incident(one.incident_id)[0] for one in page if at_ms <= one.detected_ms < fault.end_ms]
+    text = service.observation.text().decode()
+    assert f"aiops_joint_entities {float(is_on)}" in text
+    assert len(found) == is_on
+    for one in found:
+        alert = one.alerts[0]
+        assert (alert.kind, alert.labels) == ("joint", (("service", fault.where),))
+        touched = {dict(fleet.series[k])["__name__"] for k in fault.series}
+        assert set(list(alert.contributions)[:2]) <= touched
+        assert "together as never before" in alert.sentence
+        assert 'aiops_joint_left_out{limit="joint_metrics_max"} 0.0' in text
+        assert 'aiops_alerts_total{kind="joint"}' in text
+
+
+def test_a_restart_keeps_the_joint_scores(make_service: MakeService, settings: Settings) -> None:
+    settings = with_joint(settings, is_on=True)
+    requests = host_requests(days=6)
+
+    def rows() -> float:
+        scorer = service._watch.joint.scorer_of(("host", "h1"))
+        return float(scorer.scalars[entity_kernel.ROWS]) if scorer else 0
+
+    service = make_service(settings)
+    for body in requests[:18]:
+        service.ingest_remote_write(body)
+    service.stop()
+    service = make_service(settings)
+    assert rows() == 18 * 48
+    service.ingest_remote_write(requests[18])
+    assert rows() == 19 * 48
+    service.stop()
+    (settings.server.data_dir / "detector" / "joint.npz").unlink()
+    service = make_service(settings)
+    service.ingest_remote_write(requests[19])
+    assert rows() == 48

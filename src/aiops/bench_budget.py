@@ -35,9 +35,9 @@ def bench_budget(per_day: float, seed: int, weeks: int) -> dict[str, Any]:
     first = fleet.start_ms + warm_up_days(days) * DAY_MS
     count = int(FAULTS_PER_DAY * (days - warm_up_days(days)))
     faults = schedule(fleet, first, fleet.start_ms + days * DAY_MS, count, seed)
-    told, opened = _run(fleet, (), days, per_day)[:2]
-    faulty_told, faulty_opened, incidents = _run(fleet, faults, days, per_day)
-    verdict = judge(fleet, faults, [_found(one) for one in incidents])
+    told, opened = run(fleet, (), days, per_day)[:2]
+    faulty_told, faulty_opened, incidents = run(fleet, faults, days, per_day)
+    verdict = judge(fleet, faults, [as_found(one) for one in incidents])
     false = {one.name for one in incidents if one.detected_ms >= first} & set(verdict.false_incidents)
     late = 7 * WARM_UP_WEEKS
     return {
@@ -56,15 +56,15 @@ def bench_budget(per_day: float, seed: int, weeks: int) -> dict[str, Any]:
     }
 
 
-def _run(
-    fleet: Fleet, faults: Sequence[Fault], days: int, per_day: float
+def run(
+    fleet: Fleet, faults: Sequence[Fault], days: int, per_day: float = 0, joint: bool = False
 ) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]], list[Incident]]:
-    """Alerts told and incidents opened, each int (days,), and the incidents."""
+    """Alerts told and incidents opened, each int (days,), and the incidents; `joint`: entities are scored together."""
     told, opened = np.zeros(days, np.int64), np.zeros(days, np.int64)
     with tempfile.TemporaryDirectory(prefix="aiops-bench-") as folder:
         settings = Settings().with_data_in(Path(folder))
         budget = {"alert_budget": f"{per_day:g} per day" if per_day else ""}
-        detection = settings.detection.model_copy(update=budget | {"snapshot_interval_s": 3600.0})
+        detection = settings.detection.model_copy(update=budget | {"snapshot_interval_s": 3600.0, "joint": joint})
         topology = settings.topology.model_copy(update={"depends_on": dict(fleet.topology)})
         settings = settings.model_copy(update={"detection": detection, "topology": topology})
         now_ms = fleet.start_ms
@@ -84,6 +84,7 @@ def _run(
     return told, opened, incidents
 
 
-def _found(incident: Incident) -> FoundIncident:
+def as_found(incident: Incident) -> FoundIncident:
+    """The incident as the judge sees it."""
     alerts = [FoundAlert(alert.labels, alert.time_ms) for alert in incident.alerts]
     return FoundIncident(incident.name, incident.detected_ms, alerts)

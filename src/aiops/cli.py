@@ -438,6 +438,24 @@ def bench_budget(
         sys.stdout.write(json.dumps(measure(per_day, seed, weeks)) + "\n")
 
 
+@bench_app.command("joint")
+def bench_joint(
+    seed: Annotated[int, typer.Option(help="another seed, another fleet and other faults")] = 1,
+    weeks: Annotated[int, typer.Option(min=0, max=52, help="simulated weeks; 0 = only the cost")] = 2,
+    series: Annotated[int, typer.Option(min=3, max=10_000_000, help="of the cost")] = 100_000,
+    metrics: Annotated[int, typer.Option(min=3, max=1000, help="series of an entity, of the cost")] = 40,
+    steps: Annotated[int, typer.Option(min=4, max=10_000, help="scrapes, of the cost")] = 40,
+) -> None:
+    """What the joint score of entities finds in the simulated fleet, what is false, and what it costs: off and on."""
+    from aiops.bench_joint import bench_joint as measure
+    from aiops.bench_joint import bench_joint_cost
+
+    log.configure("error", "json")
+    with _errors_told():
+        figures = {"cost": bench_joint_cost(series, metrics, steps)} | (measure(seed, weeks) if weeks else {})
+        sys.stdout.write(json.dumps(figures) + "\n")
+
+
 @bench_app.command("entities")
 def bench_entities(
     data: Annotated[Path, typer.Option(help="folder of *.npz with arrays train, test and perhaps test_label")],

@@ -116,6 +116,14 @@ class Detection(Section):
         (), max_length=100, description="detectors of your own, in the same calibration; the first that matches counts"
     )
     own_series_max: Count = Field(1000, description="series with one of these; further ones have the built-in only")
+    joint: bool = Field(False, description="also score the metrics of each host or service together")
+    joint_labels: tuple[str, ...] = Field(
+        ("instance", "host", "pod", "service", "node"), description="the first of these names what is scored together"
+    )
+    joint_interval_s: float = Field(60, gt=0, description="an entity's last values are sampled together so often")
+    joint_lasting_s: Seconds = Field(1800, description="a joint anomaly lasting longer counts as evidence by itself")
+    joint_entities_max: Count = Field(1000, description="scored jointly; series of further ones only by themselves")
+    joint_metrics_max: int = Field(40, ge=3, le=200, description="of an entity; further series only by themselves")
     limit_horizon_s: Seconds = Field(21_600, description="a limit reached within this time, at this pace, is told")
 
 

@@ -1,19 +1,25 @@
 """What detection finds, in the words of incidents: the only place that knows both."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aiops.detection import explain
 from aiops.detection import state as S
+from aiops.detection.entity_kernel import BAR
+from aiops.detection.joint import Joint
 from aiops.detection.limit import Approach
 from aiops.detection.missing import Silence
 from aiops.detection.scores import TOLD_STRENGTHS, Kind, Scores
 from aiops.detection.state import State
-from aiops.incidents.alert import LIMIT, MISSING, Alert
+from aiops.incidents.alert import JOINT, LIMIT, MISSING, Alert
 from aiops.metrics.series import Labels, SampleBatch
 
 OUTAGE_SCORE = 0.9  # a whole entity silent: enough for an incident by itself
 SILENCE_SCORE = 0.7  # one series silent: needs support
+JOINT_SCORE_MAX = 0.85  # an entity's metrics move together as never before: needs support ...
+JOINT_EVIDENCE = 2 * BAR  # weaker, it joins an incident and is shown there, but supports no other alert
+JOINT_LASTING_SCORE = 0.9  # ... until it has lasted
 LIMIT_SCORE = 0.9  # a limit reached within hours: enough for an incident by itself
 REACHED_SCORE = 0.95
 FAST_SAMPLES, SLOW_SAMPLES = 11, 58  # that the running means stretch over: half-lives of 7.5 and 40
@@ -114,6 +120,24 @@ def silence(outage: Silence, now_ms: int) -> Alert:
         since_ms=outage.since_ms,
         contributions={MISSING: round(score / (1 - score), 3)},
         series_count=len(outage.rows),
+    )
+
+
+def joint(found: Joint, labels_of: Sequence[Labels]) -> Alert:
+    """The alert that an entity raises as a whole; `labels_of` its contributors, in their order."""
+    shares: dict[str, float] = {}
+    for (_, share), labels in zip(found.contributors, labels_of, strict=True):
+        name = dict(labels).get("__name__", "series")
+        shares[name] = shares.get(name, 0.0) + share
+    score = JOINT_LASTING_SCORE if found.is_lasting else min(1 - 0.5 * BAR / found.score, JOINT_SCORE_MAX)
+    return Alert(
+        labels=(found.entity,),
+        kind=JOINT,
+        score=round(score, 4),
+        time_ms=found.time_ms,
+        sentence=explain.joint_sentence(found.entity, list(shares)),
+        is_novel=found.score >= JOINT_EVIDENCE,
+        contributions={name: round(share, 3) for name, share in shares.items()},
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from aiops.detection.engine import Engine
+from aiops.detection.joint import JointWatch
 from aiops.detection.snapshot import Snapshots
 from aiops.metrics.series import SeriesTable
 from aiops.observation import Observation
@@ -25,6 +26,7 @@ class Learned:
     table: SeriesTable
     engine: Engine
     telling: Telling
+    joint: JointWatch
 
 
 class Keeping:
@@ -49,6 +51,7 @@ class Keeping:
         learned.engine.newest_ms = self._snapshots.restore(learned.table, learned.engine.state)
         learned.telling.restore(self._folder)
         learned.engine.own.restore(self._folder)
+        learned.joint.restore(self._folder)
 
     def set_aside(self) -> None:
         """What cannot be read is moved out of the way."""
@@ -77,6 +80,7 @@ class Keeping:
             size = self._snapshots.save(learned.table, learned.engine.state, learned.engine.newest_ms, self._lock)
             learned.telling.save(self._folder, self._lock)
             learned.engine.own.save(self._folder, self._lock)
+            learned.joint.save(self._folder, self._lock)
         except OSError as error:
             self._observation.snapshot_failures.inc()
             log.error("snapshot_failed", reason=str(error), action="will try again; free space in server.data_dir")

@@ -38,6 +38,8 @@ class Observation:
         self.snapshot_bytes = Gauge("aiops_snapshot_bytes", "Size of the last snapshot", registry=r)
         self.series = Gauge("aiops_series", "Series known", registry=r)
         self.forgotten = Counter("aiops_series_forgotten", "Silent series forgotten to make room", registry=r)
+        self.entities = Gauge("aiops_joint_entities", "Entities scored jointly", registry=r)
+        self.left_out = Gauge("aiops_joint_left_out", "Series scored only by themselves", ["limit"], registry=r)
         self.requests = Counter("aiops_http_requests", "HTTP requests", ["method", "route", "status"], registry=r)
         self.request_seconds = Histogram(
             "aiops_http_request_seconds", "HTTP requests", ["route"], registry=r, buckets=_SECONDS
@@ -63,6 +65,12 @@ class Observation:
         for name, count in detectors.series_count.items():
             self.own_series.labels(name).set(count)
             self.own_failed.labels(name).set(detectors.failed_count[name])
+
+    def joint(self, entity_count: int, beyond_entities: int, beyond_metrics: int) -> None:
+        """How many entities are scored jointly, and how many series find no place there now."""
+        self.entities.set(entity_count)
+        self.left_out.labels("joint_entities_max").set(beyond_entities)
+        self.left_out.labels("joint_metrics_max").set(beyond_metrics)
 
     def set_aside(self, statuses: NDArray[np.uint8]) -> None:
         """`Status` of samples; those that are kept without a score are counted, the refused are counted elsewhere."""

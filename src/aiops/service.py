@@ -119,7 +119,7 @@ class Service:
         self._decoder = RemoteWriteDecoder(self.table, self._limits)
         self._recent = RecentSamples(self.settings.ingest.recent_samples_max)
         self._watch = Watch(self.settings, self.table, self.engine.state)
-        self._learned = Learned(self.table, self.engine, self._telling)
+        self._learned = Learned(self.table, self.engine, self._telling, self._watch.joint)
         next_id = self.store.last_id()
 
         def number() -> int:
@@ -152,8 +152,9 @@ class Service:
     def start(self) -> None:
         """Takes up where the last run stood, compiles what is compiled, and begins to save snapshots."""
         log.info("starting", **({} if is_kept(kernel.__file__) else {"note": FIRST_START}))
-        log.info("memory", **memory(self.settings.ingest))
+        log.info("memory", **memory(self.settings.ingest), joint_bytes=self._watch.joint.bytes_max)
         self.engine.compile()
+        self._watch.joint.compile()
         scratch = RemoteWriteDecoder(SeriesTable(1), self._limits)
         scratch.decode(encode_write_request([((("__name__", "a"),), [(0, 0.0)])]))
         with self._lock:
@@ -258,6 +259,7 @@ class Service:
             self.observation.set_aside(scores.status)
         self._remember(batch, scores, is_plain)
         self._learn_series()
+        self._watch.joint.replay(batch, scores.status)
         self._follow(batch, scores, before_ms)
         now_ms = self.engine.newest_ms
         if now_ms - self._ticked_ms >= TICK_MS:
@@ -329,14 +331,17 @@ class Service:
         return finding.known(self.engine.state, row, labels, is_counter, own, self._watch.outlook(row))
 
     def _look(self, now_ms: int) -> None:
-        alerts, news, over = self._watch.look(now_ms)
+        alerts, news, over = self._watch.look(now_ms, self._grouper.is_alerting)
         for alert in alerts:
             if not self._grouper.add([alert], now_ms):
                 self.observation.alerts.labels(alert.kind).inc()
         for alert in news:
             self._grouper.retold(alert)
-        for fingerprint in set(over).difference(self._alert_of_row.values()):
-            self._grouper.ended(fingerprint, now_ms)
+        running = set(self._alert_of_row.values()) if over else ()
+        for fingerprint, time_ms in over:
+            if fingerprint not in running:
+                self._grouper.ended(fingerprint, time_ms)
+        self.observation.joint(len(self._watch.joint), *self._watch.joint.left_out)
 
     def _store(self, incidents: Sequence[Incident]) -> None:
         if not incidents:

@@ -1,4 +1,5 @@
-"""What no single sample tells and time brings out: series that fall silent, and limits that draw near."""
+"""What no single sample tells and time brings out: series that fall silent, limits that draw near, and entities whose
+metrics move together as never before."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,11 +8,14 @@ from numpy.typing import NDArray
 
 from aiops import finding
 from aiops.config import Settings
+from aiops.detection.joint import Joint, JointWatch
 from aiops.detection.limit import Approach, LimitWatch
 from aiops.detection.missing import MissingWatch
 from aiops.detection.state import State
-from aiops.incidents.alert import MISSING, Alert
+from aiops.incidents.alert import JOINT, MISSING, Alert, fingerprint_of
 from aiops.metrics.series import SeriesTable
+
+SAID_SHARE_MAX = 0.5  # of a joint anomaly on series that alert by themselves; more says nothing new
 
 
 class Watch:
@@ -29,6 +33,15 @@ class Watch:
             detection.missing_forget_s,
         )
         self._limits = LimitWatch(table, state, detection.rules, detection.limit_horizon_s)
+        self.joint = JointWatch(
+            table,
+            state,
+            detection.joint_labels,
+            detection.joint_interval_s,
+            detection.joint_lasting_s,
+            detection.joint_entities_max if detection.joint else 0,
+            detection.joint_metrics_max,
+        )
         self._silent: dict[str, tuple[set[int], int]] = {}  # fingerprint -> rows still silent, how many there were
         self._is_thinned = False  # rows of a silence were forgotten since the last look
         self._heading: dict[int, str] = {}  # rows on their way to a limit -> fingerprint
@@ -44,6 +57,8 @@ class Watch:
             self._missing.restore(rows)
             self._silent[alert.fingerprint] = (set(rows), len(rows))
             return bool(rows)
+        if alert.kind == JOINT:
+            return self.joint.is_open(alert.labels[0])
         row = self._table.find(alert.labels)
         if row is None or not self._limits.is_heading(row):
             return False
@@ -68,22 +83,26 @@ class Watch:
         self._is_thinned = True
         self._missing.forget(rows)
         self._limits.forget(rows)
+        self.joint.forget(rows)
 
     def outlook(self, row: int) -> Approach | None:
         """Where the series goes at its pace of late; None where it has no limit ahead."""
         return self._limits.outlook(row)
 
-    def look(self, now_ms: int) -> tuple[Sequence[Alert], Sequence[Alert], Sequence[str]]:
-        """(alerts that begin, news of alerts that run, fingerprints of those that end) at stream time `now_ms`."""
+    def look(
+        self, now_ms: int, is_alerting: Callable[[str], bool] = lambda _: False
+    ) -> tuple[Sequence[Alert], Sequence[Alert], Sequence[tuple[str, int]]]:
+        """(alerts that begin; news of alerts that run; fingerprints of those that end, and when) at stream time
+        `now_ms`. `is_alerting`: whether the series of this fingerprint alerts by itself."""
         outages, back = self._missing.sweep(now_ms)
         alerts = [finding.silence(outage, now_ms) for outage in outages]
         self._silent |= {one.fingerprint: (set(o.rows), len(o.rows)) for one, o in zip(alerts, outages, strict=True)}
-        over = []
+        over: list[tuple[str, int]] = []
         for fingerprint, (rows, count) in list(self._silent.items()) if back or self._is_thinned else []:
             rows.difference_update(back)
             if 2 * len(rows) < count:
                 del self._silent[fingerprint]
-                over.append(fingerprint)
+                over.append((fingerprint, now_ms))
         self._is_thinned = False
         approaches, turned = self._limits.look(now_ms)
         news = []
@@ -94,5 +113,15 @@ class Watch:
                 alerts.append(alert)
             else:
                 news.append(alert)
-        over += [self._heading.pop(row) for row in turned if row in self._heading]
+        over += [(self._heading.pop(row), now_ms) for row in turned if row in self._heading]
+        joints, usual = self.joint.look(now_ms)
+        alerts += [alert for alert in (self._joint(found, is_alerting) for found in joints) if alert]
+        over += [(fingerprint_of((entity,)), time_ms) for entity, time_ms in usual]
         return alerts, news, over
+
+    def _joint(self, found: Joint, is_alerting: Callable[[str], bool]) -> Alert | None:
+        """The alert of an entity as a whole; none where most of it is what its series tell by themselves."""
+        labels = [self._table.labels(row) for row, _ in found.contributors]
+        shares = [share for _, share in found.contributors]
+        told = sum(share for share, one in zip(shares, labels, strict=True) if is_alerting(fingerprint_of(one)))
+        return finding.joint(found, labels) if told < SAID_SHARE_MAX * sum(shares) else None

@@ -132,7 +132,7 @@ def test_a_column_given_away_begins_anew() -> None:
     rows[4 * DAY :, 0] = 1e6 * (3 - rows[4 * DAY :, 1] / 10)
     scorer = EntityScorer(6)
     scorer.score(at[: 4 * DAY], rows[: 4 * DAY])
-    scorer.forget(0)
+    scorer.forget([0])
     assert scorer.score(at[4 * DAY :], rows[4 * DAY :]).score.max() < 3.5
 
 

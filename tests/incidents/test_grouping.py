@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from aiops.config import Incidents
-from aiops.incidents.alert import Alert
+from aiops.incidents.alert import JOINT, Alert
 from aiops.incidents.grouping import Grouper
 from aiops.incidents.incident import Incident, State, What, confirm, dismiss
 from aiops.incidents.relation import neighbourhood
@@ -331,3 +331,47 @@ def test_the_leading_alert_remembers_when_its_like_was_last_seen() -> None:
     assert asked == [("m0", 7)]
     assert [(one.name, one.past_ms) for one in incident.alerts] == [("m0", 500), ("m1", None)]
     assert incident.lead == incident.alerts[0].fingerprint
+
+
+def joint(service: str, time_ms: int, score: float = 0.7, is_novel: bool = True) -> Alert:
+    return Alert((("service", service),), JOINT, score, time_ms, f"{service} as a whole", is_novel=is_novel)
+
+
+def test_a_joint_alert_supports_another_but_a_weak_one_does_not() -> None:
+    for is_novel in (True, False):
+        desk = Desk()
+        desk.see(alert("m1", "web", score=0.7))
+        assert desk.told == {}
+        desk.see(joint("web", 2 * MINUTE, is_novel=is_novel))
+        assert desk.states == (["candidate"] if is_novel else [])
+
+
+def test_a_joint_alert_does_not_keep_an_incident_alive_or_joinable() -> None:
+    desk = Desk()
+    first = alert("m1", "web", score=0.9)
+    desk.see(first)
+    desk.see(joint("web", 1 * MINUTE))
+    desk.grouper.ended(first.fingerprint, 2 * MINUTE)
+    desk.pass_time(9 * MINUTE)
+    desk.see(joint("web", 9 * MINUTE, 0.85))  # shown there, but no sign of life
+    assert len(desk.told[1].alerts) == 2
+    desk.see(alert("m2", "web", score=0.9, time_ms=11 * MINUTE))
+    assert len(desk.told) == 2
+    desk.pass_time(13 * MINUTE)
+    assert desk.told[1].state == State.RECOVERED
+    assert desk.told[1].ended_ms == 2 * MINUTE
+    assert all(one.ended_ms is not None for one in desk.told[1].alerts)
+
+
+def test_a_joint_alert_revives_only_what_it_opened() -> None:
+    for opener in (alert("m1", "web", score=0.9), joint("web", 0, 0.9)):
+        desk = Desk()
+        desk.see(opener)
+        if opener.kind != JOINT:
+            desk.see(joint("web", 1 * MINUTE))
+        desk.grouper.ended(opener.fingerprint, 2 * MINUTE)
+        desk.grouper.ended(joint("web", 0).fingerprint, 2 * MINUTE)
+        desk.pass_time(13 * MINUTE)
+        assert desk.states == ["recovered"]
+        desk.see(joint("web", 20 * MINUTE))
+        assert desk.states == (["candidate"] if opener.kind == JOINT else ["recovered"])

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from aiops.simulator.fault import FaultKind, Op, callers, make_fault, schedule
+from aiops.simulator.fault import JOINT_KINDS, SINGLE_KINDS, FaultKind, Op, callers, make_fault, schedule
 from aiops.simulator.fleet import DAY_MS, DEPENDS_ON, MINUTE_MS, SERVICES, START_MS, Fleet
 from aiops.simulator.judge import FoundAlert, FoundIncident, judge
 from aiops.simulator.simulation import Simulation
@@ -85,7 +85,9 @@ def test_the_topology_has_no_cycles_and_knows_its_services() -> None:
 
 def test_a_schedule_holds_every_kind_with_room_between() -> None:
     faults = schedule(FLEET, START_MS, START_MS + 10 * DAY_MS, 27, 5)
-    assert {fault.kind for fault in faults} == set(FaultKind)
+    assert {fault.kind for fault in faults} == set(SINGLE_KINDS)
+    others = schedule(FLEET, START_MS, START_MS + 10 * DAY_MS, 9, 5, JOINT_KINDS)
+    assert {fault.kind for fault in others} == {FaultKind.UNSERVED_LOAD}
     assert all(b.start_ms - a.end_ms >= 3 * 3_600_000 for a, b in itertools.pairwise(faults))
     assert schedule(FLEET, START_MS, START_MS + 10 * DAY_MS, 27, 5) == faults
     with pytest.raises(ValueError, match="do not fit"):

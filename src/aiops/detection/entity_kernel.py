@@ -48,10 +48,33 @@ BLAME_JOINT = 0.3
 # scalars of one entity, float64 (SCALARS,)
 ROWS, LAST_MS, FIRST_MS, MEAN_B, MEAN_Z, FAST, SLOW, REFRESHED_MS = 0, 1, 2, 3, 4, 5, 6, 7
 # PAIRED: rows that the covariances rest on
-IS_OPEN, OPEN_BAR, BUDGET, BELOW_S, MEAN_Q, SOFT, PAIRED, SCALARS = 8, 9, 10, 11, 12, 13, 14, 16
+# PHASE_MS: how much of the time to the first refresh is over at the first row, so that not all entities refresh at once
+IS_OPEN, OPEN_BAR, BUDGET, BELOW_S, MEAN_Q, SOFT, PAIRED, PHASE_MS, SCALARS = 8, 9, 10, 11, 12, 13, 14, 15, 16
 # columns per metric, float64 (COLUMNS, d)
 MU, RESIDUAL_2, RAW_2, LAG, BLAME, SEEN, RANGE = 0, 1, 2, 3, 4, 5, 6
 HEARD_MS, SINCE_MS, IS_YOUNG, COLUMNS = 7, 8, 9, 10  # last and first sample
+
+
+def size_of(d: int) -> int:
+    """How many numbers an entity of d metrics remembers."""
+    return SCALARS + (COLUMNS + 2 * SLOTS) * d + 10 * d * d
+
+
+@njit(cache=True)
+def parts_of(memory, d):
+    """An entity's memory, float64 (size_of(d),), as the arrays that `score_rows` takes, without a copy."""
+    a = SCALARS
+    b = a + COLUMNS * d
+    c = b + SLOTS * d
+    e = c + SLOTS * d
+    f = e + 4 * d * d
+    g = f + 4 * d * d
+    h = g + d * d
+    return (
+        memory[:a], memory[a:b].reshape((COLUMNS, d)), memory[b:c].reshape((SLOTS, d)), memory[c:e].reshape((SLOTS, d)),
+        memory[e:f].reshape((2 * d, 2 * d)), memory[f:g].reshape((2 * d, 2 * d)),
+        memory[g:h].reshape((d, d)), memory[h : h + d * d].reshape((d, d)),
+    )  # fmt: skip
 
 
 @njit(inline="always")
@@ -88,7 +111,7 @@ def invert(matrix, lower, inverse):
             inverse[i, column] = total / lower[i, i]
 
 
-@njit
+@njit(cache=True, error_model="numpy")
 def refresh(scalars, columns, covariance, precision, range_covariance, range_precision):
     """Both precisions = inverses of the shrunk covariances."""
     d = len(range_covariance)
@@ -123,7 +146,7 @@ def unlink(i, covariance, range_covariance):
     range_covariance[:, i] = 0
 
 
-@njit
+@njit(cache=True)
 def forget(i, columns, season, season_count, covariance, range_covariance):
     """Metric i begins anew."""
     columns[:, i] = 0
@@ -170,7 +193,7 @@ def score_rows(
             out[0, row], out[1, row], blame[row] = np.nan, scalars[IS_OPEN], columns[BLAME]
             continue
         if count == 0:
-            scalars[FIRST_MS] = scalars[REFRESHED_MS] = at
+            scalars[FIRST_MS], scalars[REFRESHED_MS] = at, at - scalars[PHASE_MS]
             scalars[SOFT] = 1
         step_s = min(max((at - scalars[LAST_MS]) / 1000, 1e-3), DAY_S) if count > 0 else 1.0
         age_s = (at - scalars[FIRST_MS]) / 1000
@@ -278,6 +301,25 @@ def score_rows(
             refresh(scalars, columns, covariance, precision, range_covariance, range_precision)
             scalars[REFRESHED_MS] = at
         scalars[ROWS] = count + 1
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def score_entities(memory, series, slots, now_ms, last_ms, held, keeps_ms, out, blame):
+    """One row at `now_ms` of each of these entities of one width, from what their series hold.
+
+    memory float64 (m, size_of(d)); series int32 (m, d), -1 = none; slots int64: which of the m; by series: last_ms
+    int64, held float64, and keeps_ms float64, for how long it holds. Writes out float64 (m, 2), score and whether an
+    incident is open, and blame (m, d).
+    """
+    d = series.shape[1]
+    values, at, told = np.empty((1, d)), np.full(1, now_ms), np.empty((2, 1))
+    for slot in slots:
+        for i in range(d):
+            k = series[slot, i]
+            values[0, i] = held[k] if k >= 0 and now_ms - last_ms[k] <= keeps_ms[k] else np.nan
+        a, b, c, e, f, g, h, j = parts_of(memory[slot], d)
+        score_rows(values, at, a, b, c, e, f, g, h, j, told, blame[slot : slot + 1])
+        out[slot, 0], out[slot, 1] = told[0, 0], told[1, 0]
 
 
 @njit(inline="always")

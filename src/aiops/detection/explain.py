@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from aiops.detection.scores import DETECTORS, Kind
 from aiops.metrics.series import Labels
 
+CONTRIBUTORS_SHOWN = 5
 _SUBJECT_LABELS = ("service", "instance", "host", "pod", "node")
 _UNITS = {  # by the last part of a metric's name, as Prometheus names them
     "ms": " ms", "milliseconds": " ms", "seconds": " s", "bytes": "B", "percent": " %", "celsius": " °C", "volts": " V",
@@ -204,3 +205,12 @@ def told(said: str, lasted_s: float, last_ms: int | None, now_ms: int, is_silenc
     how = f"{times} times in" if times > 1 else "silent for" if is_silence else "for"
     lasting = f", {how} {duration(lasted_s)}" if lasted_s >= 1 else ""
     return said + lasting + (f"; last time: {day(last_ms, now_ms)}" if last_ms is not None else "")
+
+
+def joint_sentence(entity: tuple[str, str], metrics: Sequence[str]) -> str:
+    """One sentence for an entity whose metrics, strongest first, move together as never before."""
+    shown = ", ".join(metrics[:CONTRIBUTORS_SHOWN])
+    more = f" and {len(metrics) - CONTRIBUTORS_SHOWN} more" if len(metrics) > CONTRIBUTORS_SHOWN else ""
+    if len(metrics) < 2:
+        return f"{shown} of {entity[0]} {entity[1]} moves against its other metrics as never before"
+    return f"{len(metrics)} metrics of {entity[0]} {entity[1]} move together as never before: {shown}{more}"

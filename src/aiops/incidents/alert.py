@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from aiops.metrics.series import Labels
 
-MISSING = "missing"
+MISSING, JOINT = "missing", "joint"
 LIMIT = "limit"  # among the contributions
 VALUE_KINDS = ("spike", "dip", "level_shift", "pattern")  # one deviation may be told as any of these
 SIMILAR_SIZE = 3.0  # deviations within this factor of each other are alike
@@ -17,7 +17,7 @@ class Alert:
     """The same series alerting again within one incident is the same alert with a higher `count`."""
 
     labels: Labels
-    kind: str  # the names of detection.scores.Kind, lower case
+    kind: str  # the names of detection.scores.Kind, lower case; joint: of an entity as a whole
     score: float  # at the first onset, 0.5..1
     time_ms: int  # of the first onset
     sentence: str
@@ -42,13 +42,12 @@ class Alert:
     past_ms: int | None = None  # when the like was last seen in another incident
     contributions: Mapping[str, float] = field(
         default_factory=dict, hash=False
-    )  # strength by detector, strongest first
+    )  # strength by detector, strongest first; joint: share by metric
 
     @property
     def fingerprint(self) -> str:
         """16 hex digits that name this series, and whether it is its values or its silence that alerts."""
-        text = repr((self.labels, self.kind == MISSING)).encode()
-        return hashlib.blake2b(text, digest_size=8).hexdigest()
+        return fingerprint_of(self.labels, self.kind == MISSING)
 
     @property
     def worth(self) -> float:
@@ -105,3 +104,8 @@ class Alert:
             ended_ms=None,
             since_ms=told.since_ms if later.is_of_limit else self.since_ms,
         )
+
+
+def fingerprint_of(labels: Labels, is_silence: bool = False) -> str:
+    """That of any alert with these labels."""
+    return hashlib.blake2b(repr((labels, is_silence)).encode(), digest_size=8).hexdigest()

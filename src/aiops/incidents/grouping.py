@@ -14,39 +14,19 @@ Time is the time of the samples, never the clock, so a replay groups as the live
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from aiops.config import Incidents as GroupingSettings
-from aiops.incidents.alert import Alert
+from aiops.incidents.alert import JOINT, MISSING, Alert
+from aiops.incidents.group import Group
 from aiops.incidents.habit import Habits
 from aiops.incidents.incident import FINAL, PROGRAM, Event, Incident, State, What, recover, relapse
 from aiops.incidents.relation import Entity, entities_of, neighbourhood
 from aiops.incidents.severity import AGES_MS, Severity, severity
-from aiops.incidents.surprise import Budget, NoBudget, Scope, chance, surprise
+from aiops.incidents.surprise import Budget, NoBudget, chance, surprise
 from aiops.metrics.series import Labels
 
 STEP_MS, STEPS_MAX = 10_000, 1000  # time passes in steps; a long silence in no more than so many
-
-
-@dataclass(slots=True, eq=False)
-class Group:
-    """Related alerts; `incident` is what was last told of them, None while held back."""
-
-    alerts: dict[str, Alert] = field(default_factory=dict)
-    entities: dict[Entity, None] = field(default_factory=dict)  # ordered set
-    last_ms: int = 0
-    dropped: int = 0  # alerts beyond the limit
-    incident: Incident | None = None
-    notes: list[Event] = field(default_factory=list)  # not yet told
-    scope: Scope | None = None  # the alert budget it was offered to, with what strength, and what came of it
-    offered: float = 0.0
-    offered_ms: int = 0
-    told: str = ""  # why a budget tells it
-    aged: int = 0  # how many of the ages that count for its severity it has reached
-
-    @property
-    def is_active(self) -> bool:
-        return any(alert.ended_ms is None for alert in self.alerts.values())
 
 
 class Grouper:
@@ -106,7 +86,7 @@ class Grouper:
         """Takes up incidents of an earlier run, oldest first."""
         for incident in incidents:
             group = Group({alert.fingerprint: alert for alert in incident.alerts}, incident=incident)
-            group.last_ms = max(alert.last_ms for alert in incident.alerts)
+            group.last_ms = max(alert.last_ms for alert in group.own)
             group.dropped = incident.alert_count - len(incident.alerts)
             for alert in incident.alerts:
                 self._own(group, alert)
@@ -122,6 +102,10 @@ class Grouper:
         """The living incident this series' alert belongs to."""
         group = self._by_fingerprint.get(fingerprint)
         return group.incident if group else None
+
+    def is_alerting(self, fingerprint: str) -> bool:
+        """Whether this series alerts, or did so lately."""
+        return fingerprint in self._by_fingerprint
 
     def add(self, alerts: Sequence[Alert], now_ms: int) -> int:
         """Alerts at their onset. Returns how many a budget holds back."""
@@ -173,7 +157,8 @@ class Grouper:
             group.alerts[fingerprint] = replace(alert, ended_ms=now_ms)
             if group.incident and alert.count == 1:  # a series that flaps must not flood the timeline
                 now_usual = "has stayed where it is for long: that is its usual now"
-                why = f"{alert.name or 'silence'} {now_usual if is_accepted else 'is back to usual'}"
+                who = alert.name or ("silence" if alert.kind == MISSING else "their relation")
+                why = f"{who} {now_usual if is_accepted else 'is back to usual'}"
                 group.notes.append(Event(now_ms, PROGRAM, What.ALERT_ENDED, why))
             self._touch(group)
 
@@ -242,7 +227,8 @@ class Grouper:
             self._own(group, alert)
             if group.incident and earlier is None:
                 group.notes.append(Event(alert.time_ms, PROGRAM, What.ALERT, alert.sentence))
-        group.last_ms = max(group.last_ms, alert.time_ms)
+        if group.lives_by(alert.kind):
+            group.last_ms = max(group.last_ms, alert.time_ms)
         self._touch(group)
 
     def _own(self, group: Group, alert: Alert) -> None:
@@ -262,7 +248,7 @@ class Grouper:
         candidates += [self._by_value.get(value) for value in near]
         found: list[Group] = []
         for k, group in enumerate(candidates):
-            if group and group not in found and self._is_joinable(group, is_same_series=k == 0, now_ms=alert.time_ms):
+            if group and group not in found and self._is_joinable(group, alert, is_same_series=k == 0):
                 found.append(group)
         if not found:
             return None
@@ -272,17 +258,17 @@ class Grouper:
                 self._absorb(chosen, other)
         return chosen
 
-    def _is_joinable(self, group: Group, is_same_series: bool, now_ms: int) -> bool:
+    def _is_joinable(self, group: Group, alert: Alert, is_same_series: bool) -> bool:
         state = group.incident.state if group.incident else None
         if state in FINAL:
             return False
         if state == State.RECOVERED:
-            return is_same_series
+            return is_same_series and group.lives_by(alert.kind)
         if group.incident and is_same_series:
             return True
-        started_ms = min(alert.time_ms for alert in group.alerts.values())
-        is_young = now_ms - started_ms <= 1000 * self._settings.span_s  # else chance would chain strangers together
-        return is_young and now_ms - group.last_ms <= 1000 * self._settings.window_s
+        age_ms = alert.time_ms - min(own.time_ms for own in group.own)
+        is_young = age_ms <= 1000 * self._settings.span_s  # else chance would chain strangers together
+        return is_young and alert.time_ms - group.last_ms <= 1000 * self._settings.window_s
 
     def _absorb(self, group: Group, other: Group) -> None:
         for fingerprint, alert in other.alerts.items():
@@ -293,7 +279,8 @@ class Grouper:
                     group.notes.append(Event(alert.time_ms, PROGRAM, What.ALERT, alert.sentence))
             else:
                 group.dropped += 1
-        group.last_ms = max(group.last_ms, other.last_ms)
+        if group.lives_by(other.own[0].kind):
+            group.last_ms = max(group.last_ms, other.last_ms)
         group.told = group.told or other.told
         if other.scope:  # two things were one
             other.scope.offer(other.offered_ms, 0.0, before=other.offered, is_told=True)
@@ -409,7 +396,7 @@ class Grouper:
 
     def _age(self, group: Group, now_ms: int) -> None:
         settings, incident = self._settings, group.incident
-        silent_ms = now_ms - max([group.last_ms, *(alert.ended_ms or 0 for alert in group.alerts.values())])
+        silent_ms = now_ms - max([group.last_ms, *(alert.ended_ms or 0 for alert in group.own)])
         if incident is None:
             if not group.is_active and now_ms - group.last_ms > 1000 * settings.window_s:
                 self._drop(group)  # while it lasts, it may yet be said to persist
@@ -427,7 +414,10 @@ class Grouper:
 
     def _recover(self, group: Group, why: str, now_ms: int) -> None:
         assert group.incident
-        group.incident = replace(recover(group.incident, why, now_ms), ended_ms=_ended_ms(group.alerts.values()))
+        group.incident = replace(recover(group.incident, why, now_ms), ended_ms=group.ended_ms)
+        for fingerprint, alert in group.alerts.items():
+            if alert.kind == JOINT and alert.ended_ms is None:  # nobody waits for its end
+                group.alerts[fingerprint] = replace(alert, ended_ms=now_ms)
         self._touch(group)
 
     def _lead(self, group: Group, incident: Incident) -> Alert:
@@ -464,18 +454,12 @@ class Grouper:
             lead=lead.fingerprint,
             labels=tuple(sorted(shared)),
             entities=tuple(f"{name}={value}" for name, value in group.entities if name != "series"),
-            ended_ms=_ended_ms(alerts),
+            ended_ms=group.ended_ms,
             updated_ms=max(incident.updated_ms, now_ms),
             alerts=alerts,
             alert_count=len(alerts) + group.dropped,
         )
         return group.incident
-
-
-def _ended_ms(alerts: Iterable[Alert]) -> int | None:
-    """When the last of them ended; None while one runs."""
-    ends = [alert.ended_ms for alert in alerts]
-    return None if None in ends else max(end for end in ends if end is not None)
 
 
 def _metric_count(alerts: Iterable[Alert]) -> int:

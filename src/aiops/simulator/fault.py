@@ -11,9 +11,11 @@ from enum import StrEnum
 
 import numpy as np
 
-from aiops.simulator.fleet import DEPENDS_ON, DISK_BYTES, MINUTE_MS, NODE_OF, NODES, SERVICES, Fleet, Floats
+from aiops.simulator.fleet import DAY_MS, DEPENDS_ON, DISK_BYTES, MINUTE_MS, NODE_OF, NODES, SERVICES, Fleet, Floats
 
-GAP_MS = 3 * 3_600_000  # between the end of a fault and the start of the next
+HOUR_MS = 3_600_000
+DAY_HOURS = (8, 17)  # of a fault that takes traffic: when it may begin
+GAP_MS = 3 * HOUR_MS  # between the end of a fault and the start of the next
 
 
 class FaultKind(StrEnum):
@@ -28,6 +30,12 @@ class FaultKind(StrEnum):
     MISSING_DATA = "missing_data"
     NOISY_NEIGHBOUR = "noisy_neighbour"
     CASCADING_FAILURE = "cascading_failure"
+    UNSERVED_LOAD = "unserved_load"  # every series by itself stays within what it usually does
+
+
+JOINT_KINDS = (FaultKind.UNSERVED_LOAD,)
+"""Kinds that only the metrics of an entity together show."""
+SINGLE_KINDS = tuple(kind for kind in FaultKind if kind not in JOINT_KINDS)
 
 
 class Op(StrEnum):
@@ -89,11 +97,12 @@ def make_fault(fleet: Fleet, kind: FaultKind, start_ms: int, rng: np.random.Gene
     return _MAKERS[kind](fleet, start_ms, rng)
 
 
-def schedule(fleet: Fleet, first_ms: int, last_ms: int, count: int, seed: int) -> list[Fault]:
+def schedule(
+    fleet: Fleet, first_ms: int, last_ms: int, count: int, seed: int, kinds: Sequence[FaultKind] = SINGLE_KINDS
+) -> list[Fault]:
     """`count` faults between the two moments, kinds in turn, at least GAP_MS apart. Raises ValueError where they do
     not fit."""
     rng = np.random.default_rng((seed, 31))
-    kinds = list(FaultKind)
     order = [kinds[k] for round_ in range(count // len(kinds) + 1) for k in rng.permutation(len(kinds))][:count]
     faults: list[Fault] = []
     slot_ms = (last_ms - first_ms) // max(count, 1)
@@ -212,6 +221,23 @@ def _cascading_failure(fleet: Fleet, start: int, rng: np.random.Generator) -> Fa
     return Fault(FaultKind.CASCADING_FAILURE, root, start, end, effects)
 
 
+def _unserved_load(fleet: Fleet, start: int, rng: np.random.Generator) -> Fault:
+    """More and more knocks at the door, and less is worked on: requests wait in a place that no metric shows. It
+    takes the traffic of a day, so what would begin at night begins in the morning."""
+    hour = start % DAY_MS // HOUR_MS
+    if not DAY_HOURS[0] <= hour < DAY_HOURS[1]:
+        start = start // DAY_MS * DAY_MS + DAY_HOURS[0] * HOUR_MS + (hour >= DAY_HOURS[1]) * DAY_MS
+    service, full = _some_service(rng), start + _minutes(rng, 60, 90)
+    end, size = full + _minutes(rng, 120, 180), rng.uniform(0.27, 0.33)
+    effects = []
+    for metrics, amount in ((_AT_THE_DOOR, 1 + size), (_WORKED_ON, 1 - size)):
+        for row in (fleet.index[metric, service] for metric in metrics):
+            effects.append(Effect(row, Op.SCALE, amount, start, full, is_ramp=True))
+            effects.append(Effect(row, Op.SCALE, amount, full, end))
+    return Fault(FaultKind.UNSERVED_LOAD, service, start, end, effects)
+
+
+_AT_THE_DOOR, _WORKED_ON = ("request_rate", "connections_active"), ("http_requests_total", "cpu_utilisation")
 _MAKERS: dict[FaultKind, Callable[[Fleet, int, np.random.Generator], Fault]] = {
     FaultKind.LATENCY_STEP: _latency_step,
     FaultKind.ERROR_BURST: _error_burst,
@@ -222,4 +248,5 @@ _MAKERS: dict[FaultKind, Callable[[Fleet, int, np.random.Generator], Fault]] = {
     FaultKind.MISSING_DATA: _missing_data,
     FaultKind.NOISY_NEIGHBOUR: _noisy_neighbour,
     FaultKind.CASCADING_FAILURE: _cascading_failure,
+    FaultKind.UNSERVED_LOAD: _unserved_load,
 }
