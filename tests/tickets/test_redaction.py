@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from aiops.errors import SealError, SettingsError
 from aiops.tickets.personal_data import passes_luhn, passes_mod97
 from aiops.tickets.redaction import Kind, redact, redact_all, restore, seal, unseal
-from tests.tickets.planted import PLANTERS, planted
-from tests.tickets.redaction_figures import figures
+from tests.tickets.planted import PLANTERS, Planted, planted
+from tests.tickets.redaction_figures import figures, is_found
+from tests.tickets.typed import TYPED
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 OTHER_KEY = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="
@@ -84,10 +85,21 @@ def test_what_is_personal_goes(text: str, expected: str) -> None:
         "12/12/2024 10:12:13 555 user timed out",
         "rax: 0000000000000000 rbx: 00007ffd12345678",
         "lat 52.5200066, 13.4049540",
+        'points="1040,277.764 1035,267.764"',
+        "h = h * 69069 + 907133923",
+        "Boston, MA 02110-1301, USA",
+        "pw = pw[:-1]",
     ],
 )
 def test_what_operators_say_stays(text: str) -> None:
     assert after(text) == text
+
+
+@pytest.mark.parametrize("line", TYPED.strip().split("\n"))
+def test_odd_spellings_are_found(line: str) -> None:
+    text, value = line.rsplit("|", 1)
+    start = text.index(value)
+    assert is_found(Planted(Kind.EMAIL, text, start, start + len(value))), after(text)
 
 
 def test_the_same_value_has_the_same_number_however_it_is_spelled() -> None:

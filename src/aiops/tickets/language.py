@@ -3,7 +3,7 @@
 py3langid (naive Bayes over byte n-grams; Lui, Baldwin 2012, langid.py) with a model file of plain arrays, on the words
 only: log lines, code, paths and identifiers look like English, or like Breton, and are left out. Fewer languages than
 the model knows make short texts surer. Below `PROBABILITY_MIN` the answer is unknown: a wrong one costs more than none.
-The model is read on first use (about a second, 90 MB of memory).
+The model is read on first use (about a second, 100 MB of memory).
 """
 
 from dataclasses import dataclass

@@ -73,7 +73,7 @@ def _after(words: str, value: str, number: str = _NUMBER) -> re2._Regexp:
 
 _EMAIL = re2.compile(
     r"([^\s@\"<>()\[\],;:\\|]+)@((?:[0-9A-Za-z\-\x{a1}-\x{10ffff}]+\.)+[A-Za-z\x{a1}-\x{10ffff}]{2,24})"
-    r"|([A-Za-z0-9._%+\-]{1,64})\s?[\[({]\s?(?:at|AT|@)\s?[\])}]\s?"
+    r"|((?:[A-Za-z0-9._%+\-]{1,64}\s?[\[({]\s?(?:dot|DOT)\s?[\])}]\s?)?[A-Za-z0-9._%+\-]{1,64})\s?[\[({]\s?(?:at|AT|@)\s?[\])}]\s?"
     r"((?:[A-Za-z0-9\-]+(?:\.|\s?[\[({]\s?(?:dot|DOT|\.)\s?[\])}]\s?))+[A-Za-z]{2,24})"
     r"|([A-Za-z0-9._%+\-]{1,64}) at ([A-Za-z0-9\-]{1,63}(?: dot [A-Za-z0-9\-]{1,63})?)"
     r" dot (?:com|net|org|edu|io|co|de|fr|es|uk)\b"
@@ -106,7 +106,7 @@ def emails(text: str) -> Iterator[Span]:
 
 
 _PHONE_WORD = _or(
-    r"tel(?:ephone|efon|éfono|efono|efoon)?", r"t[ée]l[ée]phone", "tél", "phone", "mobile", "mobil", "móvil",
+    r"tel(?:ephone|efon|éfono|efono|efoon)?", r"t[ée]l[ée]phone", "tél", "ph", "phone", "mobile", "mobil", "móvil",
     "movil", "cell",
     "cellphone", "handy", "fax", "whatsapp", "landline", "portable", "rufnummer", "durchwahl", "direct dial",
     r"(?:call|ring|text|sms|dial|phone)(?: me| us| him| her| them)?(?: back)?(?: on| at| under)?",
@@ -122,7 +122,7 @@ _NANP = re2.compile(
     r"(?:\b1[ .\-])?(?:\([2-9]\d{2}\)[ .\-]{0,2}|\b[2-9]\d{2}[ .\-])[2-9]\d{2}[ .\-]\d{4}"
     r"(?:\s?(?:x|ext\.?)\s?\d{1,6})?\b"
 )
-_NATIONAL = re2.compile(r"(?:\(0[1-9]\d{0,4}\)|\b0[1-9]\d{0,4}(?:\(0\))?)(?:[ .\-/]{1,3}\d{2,8}){1,4}\b")
+_NATIONAL = re2.compile(r"(?:\(0[1-9]\d{0,4}\)|\b0[ ]?[1-9]\d{0,4}(?:\(0\))?)(?:[ .\-/]{1,3}\d{2,8}){1,4}\b")
 _INDIAN = re2.compile(r"\b[6-9]\d{4}[ \-]\d{5}\b")
 _DATE_START = re2.compile(r"\d{1,4}[./\-]\d{1,2}[./\-]\d{2,4}(?:[^\d./\-]|$)")
 
@@ -154,17 +154,21 @@ def phones(text: str) -> Iterator[Span]:
             continue
         if match[0].lstrip("+").isdigit() and _has_technical_label(text, start):
             continue
+        if match[0].startswith("+ ") and match[0][2:].isdigit():  # a sum
+            continue
         if is_plus and match[0].count("-") == 2 and _DATE_START.match(match[0][1:].lstrip()):
             continue
         after = text[end : end + 1]
         if not (after.isalnum() or after in ("/", "=")) and (is_plus or _is_phone_apart(text, start, end)):
             yield start, end
     for match in _NANP.finditer(text):
-        if _is_phone_apart(text, *match.span()):
+        between = [c for c in match[0].partition("x")[0].rstrip() if c in " .-"]
+        is_even = "(" in match[0] or len(set(between)) == 1  # 277.764 1035 are two coordinates
+        if is_even and _is_phone_apart(text, *match.span()):
             yield match.span()
     for match in _NATIONAL.finditer(text):
         groups = [len(group) for group in "".join(c if c.isdigit() else " " for c in match[0]).split()]
-        is_long = 9 <= sum(groups) <= 12 and (max(groups) >= 3 or groups == [2] * 5)
+        is_long = 9 <= sum(groups) <= 12 and (max(groups) >= 3 or groups == [2] * 5) and groups != [5, 4]  # ZIP+4
         if is_long and not _DATE_START.match(match[0]) and _is_phone_apart(text, *match.span()):
             yield match.span()
     for match in _INDIAN.finditer(text):
@@ -275,7 +279,7 @@ _ACCOUNT = _after(
     _or(
         r"bank[ \-]?(?:account|acct|konto)", r"(?:account|acct|a/c|acc)\.?[ \t]?(?:no|nr|num|number|#)\b\.?", "a/c",
         "acct",
-        r"routing(?: (?:number|no|transit number|nr))?", r"aba(?: number)?", "bsb", r"sort[ \-]?code", "konto",
+        r"routing(?: (?:number|no|transit number|nr))?", r"aba(?: number)?", "bsb", r"sort(?:[ \-]?code)?", "konto",
         r"konto(?:nummer|nr\.?|[ \-]nr\.?)", r"bankleitzahl|blz", r"account ending(?: in)?", r"cuenta(?: bancaria)?",
         r"(?:num[ée]ro de )?compte(?: bancaire)?", "checking account", "savings account", "iban account",
     ),

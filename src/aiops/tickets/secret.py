@@ -119,7 +119,7 @@ _PASSWORD_WORD = _or(
 )  # fmt: skip
 _VALUE = r"[^\s\"'<>]{3,128}"
 _PASSWORD = re2.compile(
-    rf"(?i){_PASSWORD_WORD}(?:s|[12])?(?:\s(?:for|für|to|of|pour)\s[^\s:=]{{1,40}}(?:\s[^\s:=]{{1,20}})?)?"
+    rf"(?i){_PASSWORD_WORD}(?:s|[12])?(?:\s(?:for|für|to|of|pour|i|we)\s[^\s:=]{{1,40}}(?:\s[^\s:=]{{1,20}})?)?"
     rf"(?:[\"']?\s{{0,3}}(?:[:=]|=>|:=|->|:-)\s{{0,3}}|[\"']?>)(?:\"([^\"\n]{{1,128}})\"|'([^'\n]{{1,128}})'|({_VALUE}))"
 )
 _SHORT_PASSWORD = re2.compile(rf"\b(?:[Pp]ass|[Pp][Ww]|PIN|[Pp]in|Pin[- ]code)\s{{0,2}}[:=]\s{{0,2}}[\"']?({_VALUE})")
@@ -129,12 +129,12 @@ _PASSWORD_IS = re2.compile(
     rf"|(?:should be|is now|is still|is|was|ist|war|lautet|est|es|é|to))"
     rf"[:\s]\s{{0,2}}(?:\"([^\"\n]{{1,128}})\"|'([^'\n]{{1,128}})'|[\"'`]?({_VALUE}))"
 )
-_PASSWORD_BARE = re2.compile(rf"(?i)(?:\b|--|_){_PASSWORD_WORD}\s[\"'`(]?([^\s\"'<>()]{{3,128}})")
+_PASSWORD_BARE = re2.compile(rf"(?i)(?:\b|--|_)(?:{_PASSWORD_WORD}|pw)\s[\"'`(]?([^\s\"'<>()]{{3,128}})")
 _URL_PASSWORD = re2.compile(r"(?i)\b[a-z][a-z0-9+.\-]{1,20}://[^\s/:@\"'<>]{0,64}:([^\s/\"'<>]{1,128})@[a-z0-9.\-\[]")
 _CURL_USER = re2.compile(r"(?:\s-u|--user)[ =][\"']?[^\s:\"']{1,64}:([^\s\"']{1,128})")
-_MYSQL_OPTION = re2.compile(r"\b(?:mysql\w*|mariadb\w*|sshpass)\b[^\n]{0,200}?\s-p[\"']?([^\s\"'\-]\S{2,127})")
+_MYSQL_OPTION = re2.compile(r"\b(?:mysql\w*|mariadb\w*|sshpass)\b[^\n]{0,200}?\s-p(?:\s?[\"'])?([^\s\"'\-]\S{2,127})")
 _USER_SLASH = re2.compile(
-    r"(?i)\b(?:log-?in|user(?:name)?|credentials?|creds)\s?[:=]\s?[^\s/:]{1,64}\s?/\s?([^\s\"'<>/]{3,128})"
+    r"(?i)\b(?:log-?in|user(?:name)?|credentials?|creds)\s?(?:[:=]|are|is)\s?[^\s/:]{1,64}\s?/\s?([^\s\"'<>/]{3,128})"
 )
 _NO_PASSWORD_WORDS = """
 null none nil undefined required incorrect invalid expired expires expiring expire wrong reset changed true false
@@ -151,7 +151,7 @@ _NO_PASSWORD = frozenset(_NO_PASSWORD_WORDS.split())
 _ALGORITHM = re2.compile(
     r"(?i)(?:sha-?\d+|md5|base64|oauth2?|utf-?\d+|aes-?\d+|pbkdf2|bcrypt|scrypt|argon2\w*|ntlmv2)\W*"
 )
-_PLACEHOLDER = re2.compile(r"[*.xX#_\-•]+|\$\w+|%\w+%?|[{<\[(].*|&\w+;.*|\w+\(.*|.*\$[{(].*|%[sdr]")
+_PLACEHOLDER = re2.compile(r"[*.xX#_\-•]+|\$\w+|%\w+%?|[{<\[(].*|&\w+;.*|[\w.]+\(.*|\w+\[[\w:\-]*\]?|.*\$[{(].*|%[sdr]")
 
 
 def _is_strong(value: str) -> bool:
