@@ -39,6 +39,7 @@ def test_planted_personal_data_is_found_and_technical_text_survives() -> None:
         ("mysql -u root -pS3cretPw db", "mysql -u root -p[password 1] db"),
         ("login: jdoe / Pa$$w0rd", "login: jdoe / [password 1]"),
         ("password was reset to Winter2024!", "password was reset to [password 1]"),
+        ("password: $ecret99 pw: (Abc123!", "password: [password 1] pw: [password 2]"),
         ("Authorization: Basic dXNlcjpwYXNzd29yZA==", "Authorization: Basic [token 1]"),
         ("AccountName=a;AccountKey=abCD12efGH34ijKL56mnOP78==;", "AccountName=a;AccountKey=[token 1];"),
         ("SSN 078-05-1120, passport no: X1234567", "SSN [national id 1], passport no: [document 1]"),
@@ -89,6 +90,8 @@ def test_what_is_personal_goes(text: str, expected: str) -> None:
         "h = h * 69069 + 907133923",
         "Boston, MA 02110-1301, USA",
         "pw = pw[:-1]",
+        "PASSWORD=$DB_PASSWORD password: ${DB_PASSWORD} password=%s password: {password} password: <redacted>",
+        "password: ********",
     ],
 )
 def test_what_operators_say_stays(text: str) -> None:

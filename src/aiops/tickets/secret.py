@@ -151,7 +151,10 @@ _NO_PASSWORD = frozenset(_NO_PASSWORD_WORDS.split())
 _ALGORITHM = re2.compile(
     r"(?i)(?:sha-?\d+|md5|base64|oauth2?|utf-?\d+|aes-?\d+|pbkdf2|bcrypt|scrypt|argon2\w*|ntlmv2)\W*"
 )
-_PLACEHOLDER = re2.compile(r"[*.xX#_\-•]+|\$\w+|%\w+%?|[{<\[(].*|&\w+;.*|[\w.]+\(.*|\w+\[[\w:\-]*\]?|.*\$[{(].*|%[sdr]")
+_PLACEHOLDER = re2.compile(
+    r"[*.xX#_\-•]+|\$(?:[A-Z_][A-Z0-9_]*|[a-z_]+)|%[A-Za-z_]+%?|[{<\[(]+[\w .\-]*[}>\])]*|&\w+;.*|[\w.]+\(.*"
+    r"|\w+\[[\w:\-]*\]?|.*\$[{(].*|%[sdr]"
+)
 
 
 def _is_strong(value: str) -> bool:
