@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.processes import running_aiops
@@ -23,12 +24,13 @@ def blocks(language: str) -> list[str]:
 def main() -> None:
     shell = "\n".join(blocks("sh"))
     curls = re.findall(r"curl -s (?:[^\\\n]|\\\n|\\.)*", shell)
-    assert len(curls) == 2, curls
-    (answer,) = blocks("json")
+    assert len(curls) == 3, curls
+    answer, triaged = blocks("json")
     with tempfile.TemporaryDirectory() as folder, running_aiops(Path(folder)) as (url, _):
         said = [run(curl.replace("http://127.0.0.1:8080", url)) for curl in curls]
         assert json.loads(said[0]) == json.loads(answer), said[0]
         assert json.loads(said[1]) == {"items": [], "next_cursor": None}, said[1]
+        assert_part_of(json.loads(triaged), json.loads(said[2]))
         Path(folder, "metric.csv").write_text(
             "timestamp,value\n" + "".join(f"{60 * k},{k % 5}\n" for k in range(1, 99))
         )
@@ -36,9 +38,25 @@ def main() -> None:
         run(score.replace(".venv/bin", str(ROOT / ".venv" / "bin")), cwd=folder)
         replay = next(line for line in shell.splitlines() if " backtest metric.csv" in line)
         assert "98 samples" in run(replay.replace(".venv/bin", str(ROOT / ".venv" / "bin")), cwd=folder)
+        Path(folder, "tickets.csv").write_text("title,body\nVPN drops,every ten minutes\n")
+        triage = next(line for line in shell.splitlines() if "aiops triage" in line)
+        run(triage.replace(".venv/bin", str(ROOT / ".venv" / "bin")), cwd=folder)
+        assert ",network," in Path(folder, "triaged.csv").read_text().replace('"', "")
         lines = Path(folder, "scored.csv").read_text().splitlines()
         assert len(lines) == 99, len(lines)
     sys.stdout.write(f"README: {len(curls)} requests and one file answered as shown\n")
+
+
+def assert_part_of(shown: Any, said: Any) -> None:
+    """What the README shows of a long answer must be in it."""
+    if isinstance(shown, dict):
+        for key, value in shown.items():
+            assert_part_of(value, said[key])
+    elif isinstance(shown, list):
+        for one, other in zip(shown, said, strict=True):
+            assert_part_of(one, other)
+    else:
+        assert shown == said, (shown, said)
 
 
 def run(command: str, cwd: str | None = None) -> str:

@@ -27,6 +27,9 @@ FLOORS = (
         "memory",
         "service",
         "score",
+        "learning",
+        "desk",
+        "triage_table",
     ),
     (
         "api",
@@ -40,6 +43,8 @@ FLOORS = (
         "bench_snapshot",
         "demo",
     ),
+    ("terminal",),
+    ("ticket_commands",),
     ("cli", "__main__"),
 )
 NEIGHBOURS = {  # rooms of one floor that may know each other, and how

@@ -15,40 +15,25 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
-    BarColumn,
     MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
     TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy.exc import SQLAlchemyError
 
 import aiops
-from aiops import log
-from aiops.config import Loaded, load
-from aiops.errors import AiopsError, InputError
+from aiops import log, ticket_commands
+from aiops.config import load
+from aiops.errors import InputError
+from aiops.terminal import ConfigOption, err, errors_told, loaded, out, progress_bar
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure speed and memory; one JSON object each.")
 app.add_typer(bench_app, name="bench")
+app.command()(ticket_commands.triage)
 BACKTEST_REPORT = Path("backtest.html")
-PIPE_COLUMNS = 200  # a pipe has no width: lines stay whole for grep
-
-
-def _console(stderr: bool) -> Console:
-    console = Console(stderr=stderr)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = PIPE_COLUMNS
-    return console
-
-
-out, err = _console(stderr=False), _console(stderr=True)
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings file, else AIOPS_CONFIG, ./aiops.toml")]
 LabelOption = Annotated[list[str] | None, typer.Option(help="column that tells series apart; may be repeated")]
 TimeColumnOption = Annotated[str, typer.Option(help="column of times, where it is not called timestamp")]
 ValueColumnOption = Annotated[str, typer.Option(help="column of values, where it is not called value")]
@@ -62,26 +47,6 @@ def main(version: Annotated[bool, typer.Option("--version", help="print the vers
         raise typer.Exit
 
 
-@contextmanager
-def _errors_told() -> Iterator[None]:
-    """What the user can mend is one sentence, not a traceback."""
-    try:
-        yield
-    except AiopsError as error:
-        err.print(f"[bold red]aiops:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from None
-    except SQLAlchemyError as error:
-        told = escape(f"the database cannot be used: {error}")
-        err.print(f"[bold red]aiops:[/] {told}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-
-
-def _loaded(config: Path | None) -> Loaded:
-    loaded = load(config, os.environ)
-    log.configure(loaded.settings.log.level, loaded.settings.log.format)
-    return loaded
-
-
 @app.command()
 def serve(
     config: ConfigOption = None,
@@ -91,8 +56,8 @@ def serve(
     """Run the service until it is told to stop (SIGTERM, Ctrl-C)."""
     from aiops.api.server import data_folder, listen, make_server  # not needed to score a file
 
-    with _errors_told():
-        settings = _loaded(config).settings
+    with errors_told():
+        settings = loaded(config).settings
         given = {"port": port, "data_dir": data_dir}
         update = {key: value for key, value in given.items() if value is not None}
         settings = settings.model_copy(update={"server": settings.server.model_copy(update=update)})
@@ -107,7 +72,7 @@ def serve(
 @app.command()
 def config(config: ConfigOption = None) -> None:
     """Show every setting in force, where it comes from, and what happens at it. Secrets are hidden."""
-    with _errors_told():
+    with errors_told():
         for key, value, origin, meaning in load(config, os.environ).rows():
             line = Text.assemble((key, "bold"), f" = {value}  ", (f"# {origin}; {meaning}", "dim"))
             out.print(line, soft_wrap=True)  # one whole line a setting, to copy and to grep
@@ -130,11 +95,11 @@ def score(
     from aiops.metrics.table_file import read_table
     from aiops.score import STDIN, Tally, plan, score_file
 
-    with _errors_told():
+    with errors_told():
         settings = load(config, os.environ).settings.detection
         pairs = plan(files, to)
         tally = Tally(settings.warm_up_samples)
-        with _progress(MofNCompleteColumn()) as progress:
+        with progress_bar(MofNCompleteColumn()) as progress:
             task = progress.add_task("scoring", total=len(pairs))
             for source, place in pairs:
                 given = None if source == STDIN else source
@@ -180,7 +145,7 @@ def backtest(
     from aiops.backtest.replay import replay
     from aiops.metrics.table_file import read_table
 
-    with _errors_told(), tempfile.TemporaryDirectory(prefix="aiops-backtest-") as folder:
+    with errors_told(), tempfile.TemporaryDirectory(prefix="aiops-backtest-") as folder:
         settings = load(config, os.environ).settings.with_data_in(Path(folder))
         log.configure("error", settings.log.format)
         if not (report or chart or as_json) and out.is_terminal:
@@ -200,7 +165,7 @@ def backtest(
             history = _read_history(files, lambda file: read_table(file, label or (), False, time_column, value_column))
         else:
             raise InputError("say what to replay: files, or --prometheus URL")
-        with _progress(TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.fields[shown]}")) as progress:
+        with progress_bar(TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.fields[shown]}")) as progress:
             task = progress.add_task("replaying", total=1.0, shown="the first start compiles for half a minute")
 
             def progressed(samples: int, time_ms: int, done: float) -> None:
@@ -224,7 +189,7 @@ def _read_history(files: list[Path], read: Callable[[Path], Any]) -> Any:
     from aiops.score import files_of
 
     found = [pair for given in files for pair in files_of(given)]
-    with _progress(MofNCompleteColumn()) as progress:
+    with progress_bar(MofNCompleteColumn()) as progress:
         name = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
         return read_files(progress.track(found, description="reading"), read, name)
 
@@ -274,7 +239,7 @@ def demo(
     from aiops.simulator.fleet import DAY_MS, START_MS
 
     with (
-        _errors_told(),
+        errors_told(),
         _terminated_as_interrupted(),
         tempfile.TemporaryDirectory(prefix="aiops-demo-") as folder,
     ):
@@ -287,7 +252,7 @@ def demo(
             console.print(f"service at {url}; streaming {days} days of a fleet of services", highlight=False)
             calm = time.strftime("%m-%d", time.gmtime(START_MS / 1000 + demonstration.warm_up_days(days) * 86400))
             console.print(f"faults begin on {calm}; what opens before is false, while the service learns the fleet")
-            with _progress(TextColumn("{task.fields[shown]}"), console=console) as progress:
+            with progress_bar(TextColumn("{task.fields[shown]}"), console=console) as progress:
                 task = progress.add_task("streaming", total=days * DAY_MS, shown="")
 
                 def told(incident: dict[str, Any]) -> None:
@@ -383,7 +348,7 @@ def bench_engine(
 
     typer.echo(f"{series:,} series need {series * BYTES_PER_SERIES / 2**20:,.1f} MiB of state", err=True)
     first: list[float] | None = [] if peers else None
-    with _errors_told():
+    with errors_told():
         figures = measure(series, seconds, threads, first)
         if first:
             figures["peers"] = {
@@ -405,7 +370,7 @@ def bench_ingest(
     """A real server fed by remote write with 10 labels a series; CPU seconds are the server's."""
     from aiops.bench_ingest import bench_ingest as measure
 
-    with _errors_told(), tempfile.TemporaryDirectory(prefix="aiops-bench-") as folder:
+    with errors_told(), tempfile.TemporaryDirectory(prefix="aiops-bench-") as folder:
         figures = measure(series, samples_per_request, seconds, Path(folder), peer)
         sys.stdout.write(json.dumps(figures) + "\n")
 
@@ -420,7 +385,7 @@ def bench_snapshot(
     """Saving the detectors' memory while samples arrive, the longest pause of a write, and restoring it."""
     from aiops.bench_snapshot import bench_snapshot as measure
 
-    with _errors_told(), tempfile.TemporaryDirectory(prefix="aiops-bench-", dir=to) as folder:
+    with errors_told(), tempfile.TemporaryDirectory(prefix="aiops-bench-", dir=to) as folder:
         sys.stdout.write(json.dumps(measure(series, Path(folder))) + "\n")
 
 
@@ -434,7 +399,7 @@ def bench_budget(
     from aiops.bench_budget import bench_budget as measure
 
     log.configure("error", "json")
-    with _errors_told():
+    with errors_told():
         sys.stdout.write(json.dumps(measure(per_day, seed, weeks)) + "\n")
 
 
@@ -451,7 +416,7 @@ def bench_joint(
     from aiops.bench_joint import bench_joint_cost
 
     log.configure("error", "json")
-    with _errors_told():
+    with errors_told():
         figures = {"cost": bench_joint_cost(series, metrics, steps)} | (measure(seed, weeks) if weeks else {})
         sys.stdout.write(json.dumps(figures) + "\n")
 
@@ -465,7 +430,7 @@ def bench_entities(
     """The joint score of many metrics of one host or service, against labels."""
     from aiops.bench_entities import bench_entities as measure
 
-    with _errors_told():
+    with errors_told():
         figures = measure(data, step_s, to)
         table = Table("entity", "rows", "metrics", "best F1", "AUPRC", "segments found", "false a day", box=None)
         for one in figures:
@@ -488,10 +453,3 @@ def bench_entities(
                 f"contributors of {len(hits)} explained segments: HitRate@100 % {ours[0]:.3f}, @150 % {ours[1]:.3f} "
                 f"(random ranking {chance[0]:.3f}, {chance[1]:.3f})"
             )
-
-
-def _progress(*columns: Any, console: Console = err) -> Progress:
-    return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), *columns,
-        console=console, disable=not console.is_terminal, transient=True,
-    )  # fmt: skip

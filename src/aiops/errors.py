@@ -10,6 +10,7 @@
     +-- ConflictError              the state does not allow this change                        (409)
     +-- OverloadError              come back later; nothing of the request was kept            (503)
     +-- SealError                  redacted values, sealed under another key or changed        (stay redacted)
+    +-- BundleError                a model on disk that is damaged, foreign or none               (503, exit 2)
     +-- SnapshotError              a snapshot that is torn, foreign or of another format       (start fresh)
 
 Each carries one sentence that says what is wrong, where, and what to do about it.
@@ -54,6 +55,10 @@ class OverloadError(AiopsError):
 
 class SealError(AiopsError):
     """Redacted values that were sealed under another key, or changed since."""
+
+
+class BundleError(AiopsError):
+    """A model on disk is missing, damaged, or not one of ours."""
 
 
 class SnapshotError(AiopsError):

@@ -5,13 +5,15 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from aiops.api.app import create_app
-from aiops.config import Settings
+from aiops.config import Settings, Tickets
+from aiops.desk import Desk
 from aiops.detection.scores import Kind
 from aiops.metrics.remote_write_encode import encode_labels, encode_series, encode_write_request, pack
 from aiops.metrics.series import canonical
@@ -27,16 +29,24 @@ NOW_MS = int(NOW_S * 1000)
 KEY = "correct-horse-battery"
 
 
+@cache
+def shared_desk() -> Desk:
+    """Loaded once for all tests: it keeps nothing between requests."""
+    desk = Desk(Tickets())
+    desk.start()
+    return desk
+
+
 class Client(TestClient):
     """A client with the service behind it."""
 
     service: Service
 
 
-def client_of(settings: Settings, clock: Clock) -> Iterator[Client]:
+def client_of(settings: Settings, clock: Clock, desk: Desk | None = None) -> Iterator[Client]:
     settings.server.data_dir.mkdir(parents=True, exist_ok=True)
     service = Service(settings, IncidentStore(open_database(settings.store_url)), clock)
-    with Client(create_app(service)) as client:
+    with Client(create_app(service, desk or shared_desk())) as client:
         while not service.is_ready:
             client.get("/healthz")
         client.service = service

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -20,7 +20,9 @@ import aiops
 from aiops.api import schemas as shapes
 from aiops.api.gate import WRITE_PATH, Gate
 from aiops.api.problem import only_known_parameters, problem, problem_of, problem_of_validation
+from aiops.api.triage import add_triage
 from aiops.api.writes import Writes
+from aiops.desk import Desk
 from aiops.errors import AiopsError, InputError, NotFoundError
 from aiops.incidents.incident import Incident, State, incident_number
 from aiops.incidents.severity import Severity
@@ -60,13 +62,20 @@ _SAMPLES_BODY = {
 }
 
 
-def create_app(service: Service) -> ASGIApp:
-    """The application; the service is started with it, in the background, and stopped with it."""
+def create_app(service: Service, desk: Desk | None = None) -> ASGIApp:
+    """The application; service and desk are started with it, in the background, and the service is stopped with it."""
     writes = Writes(service)
+    desk = desk or Desk(service.settings.tickets)
+
+    def start() -> None:
+        with ThreadPoolExecutor(1, "desk") as loading:
+            models = loading.submit(desk.start)
+            service.start()
+            models.result()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        starting = asyncio.get_running_loop().run_in_executor(None, service.start)
+        starting = asyncio.get_running_loop().run_in_executor(None, start)
         starting.add_done_callback(_stop_if_failed)
         yield
         await asyncio.wait([starting])
@@ -77,12 +86,13 @@ def create_app(service: Service) -> ASGIApp:
     app = FastAPIOffline(  # its documentation pages need no other host
         title="aiops",
         version=aiops.__version__,
-        summary="Streaming anomaly detection and candidate incidents",
+        summary="Streaming anomaly detection, candidate incidents and ticket triage",
         lifespan=lifespan,
         dependencies=[Depends(only_known_parameters), *([Depends(key)] if service.settings.server.api_keys else [])],
         openapi_tags=[
             {"name": "samples", "description": "metrics in, scores out"},
             {"name": "incidents", "description": "what was found, and what people decide"},
+            {"name": "tickets", "description": "text in, triage out"},
             {"name": "series", "description": "what the service knows of each series"},
             {"name": "service", "description": "its own health"},
         ],
@@ -90,8 +100,9 @@ def create_app(service: Service) -> ASGIApp:
     _add_errors(app)
     _add_samples(app, writes)
     _add_incidents(app, service)
+    add_triage(app, desk, _WRITE_PROBLEMS)
     _add_series(app, service)
-    _add_service(app, service)
+    _add_service(app, service, desk)
     _forget_422(app)
     return Gate(app, writes.remote_write, service)
 
@@ -249,7 +260,7 @@ def _add_series(app: FastAPI, service: Service) -> None:
         return shapes.SeriesSamples(**shapes.SeriesView.of(info).model_dump(), samples=samples)
 
 
-def _add_service(app: FastAPI, service: Service) -> None:
+def _add_service(app: FastAPI, service: Service, desk: Desk) -> None:
     @app.get("/", include_in_schema=False)
     async def root() -> Response:
         return RedirectResponse("/docs")
@@ -261,8 +272,8 @@ def _add_service(app: FastAPI, service: Service) -> None:
 
     @app.get("/readyz", tags=["service"], responses={503: {"model": shapes.Problem}}, response_model=dict[str, str])
     async def ready() -> Response:
-        """Writes are taken."""
-        if not service.is_ready:
+        """Samples are taken, and tickets where the models are sound."""
+        if not service.is_ready or desk.is_loading:
             return problem(503, "Not now", "the service is starting or stopping", {"Retry-After": "1"})
         return JSONResponse({"status": "ready"})
 

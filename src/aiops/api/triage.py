@@ -1,0 +1,165 @@
+"""POST /v1/triage: tickets in, answers out. Nothing is kept."""
+
+import time
+from typing import Annotated, Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel, Field
+
+from aiops.api import schemas as shapes
+from aiops.desk import Desk
+from aiops.metrics.timestamp import timestamp_ms
+from aiops.tickets.ticket import Answer, Reason, Ticket, Triage
+
+Line = Annotated[str, Field(max_length=1000)]
+
+
+class TicketIn(shapes.Request):
+    """A ticket as an intake system has it; `title` or `body` is needed."""
+
+    title: Annotated[str, Field(max_length=10_000)] = Field("", examples=["Cannot reach the finance share"])
+    body: str = Field("", examples=["Since the VPN update this morning \\\\files\\finance asks for a password."])
+    id: Line = ""
+    requester: Line = ""
+    channel: Line = Field("", examples=["mail"])
+    tenant: Line = ""
+    created_at: str | float | None = Field(None, description="ISO 8601 or epoch")
+    attributes: dict[str, Any] = Field(
+        {}, description="vip, affected_users, service_criticality, and what else is known"
+    )
+
+    def ticket(self) -> Ticket:
+        """The value inside. Raises InputError for a time that is none."""
+        created = None if self.created_at is None else timestamp_ms(self.created_at)
+        return Ticket(
+            self.title, self.body, self.id, self.requester, self.channel, self.tenant, created, self.attributes
+        )
+
+
+class TriageIn(TicketIn):
+    """One ticket as it is, or several under `tickets`."""
+
+    tickets: list[TicketIn] | None = None
+
+
+class ReasonView(BaseModel):
+    """What spoke for the label; of words, meaning and tone the weights add up to the label's margin."""
+
+    what: str
+    text: str
+    weight: float
+
+
+class ChoiceView(BaseModel):
+    """A label that was not chosen."""
+
+    label: str
+    probability: float
+
+
+class AnswerView(BaseModel):
+    """One output; abstained: `label` is only the best guess."""
+
+    label: str
+    probability: float
+    alternatives: list[ChoiceView]
+    abstained: bool
+    reasons: list[ReasonView]
+
+
+class PriorityView(BaseModel):
+    """Impact x urgency."""
+
+    label: str
+    urgency: str
+    impact: str
+    reasons: list[ReasonView]
+
+
+class TeamView(BaseModel):
+    """Who could take it."""
+
+    team: str
+    probability: float
+    reasons: list[ReasonView]
+
+
+class TriageView(BaseModel):
+    """The answers to one ticket; an output that the model in use does not know is null."""
+
+    id: str
+    is_ticket: bool = Field(description="false: spam, an auto-reply, a test; every answer is then abstained from")
+    category: AnswerView | None
+    type: AnswerView | None
+    urgency: AnswerView | None
+    impact: AnswerView | None
+    sentiment: AnswerView | None
+    priority: PriorityView
+    routing: list[TeamView]
+    routing_abstained: bool
+    outputs: dict[str, AnswerView] = Field(description="what a model of your own answers besides")
+    model_version: str
+
+
+class TriageReply(BaseModel):
+    """In the order sent."""
+
+    items: list[TriageView]
+    took_ms: float
+
+
+_NAMED = ("category", "type", "urgency", "impact", "sentiment")
+
+
+def add_triage(app: FastAPI, desk: Desk, problems: dict[int | str, dict[str, Any]]) -> None:
+    """The route."""
+
+    @app.post("/v1/triage", tags=["tickets"], responses=problems)
+    def triage(body: TriageIn) -> TriageReply:
+        """Category, type, urgency, impact, sentiment, priority and teams of one ticket, or of up to `batch_max`.
+
+        Each answer has a calibrated probability, the alternatives, and why. `abstained` says that it is not sure enough
+        (`tickets.precision`).
+        """
+        started = time.perf_counter()
+        tickets = [one.ticket() for one in (body.tickets if body.tickets is not None else [body])]
+        found = desk.triage(tickets)
+        items = [view(ticket, one) for ticket, one in zip(tickets, found, strict=True)]
+        return TriageReply(items=items, took_ms=round(1000 * (time.perf_counter() - started), 2))
+
+
+def view(ticket: Ticket, triage: Triage) -> TriageView:
+    """As the API shows it."""
+    answers = {name: _answer(answer) for name, answer in triage.answers.items()}
+    named = {name: answers.get(name) for name in _NAMED}
+    others = {name: answer for name, answer in answers.items() if name not in (*_NAMED, "scope")}
+    priority = triage.priority
+    return TriageView(
+        id=ticket.ticket_id,
+        is_ticket=triage.is_ticket,
+        **named,
+        priority=PriorityView(
+            label=priority.label, urgency=priority.urgency, impact=priority.impact, reasons=_reasons(priority.reasons)
+        ),
+        routing=[
+            TeamView(team=team.name, probability=round(team.probability, 4), reasons=_reasons(team.reasons))
+            for team in triage.routing
+        ],
+        routing_abstained=triage.routing_abstained,
+        outputs=others,
+        model_version=triage.model_version,
+    )
+
+
+def _answer(answer: Answer) -> AnswerView:
+    return AnswerView(
+        label=answer.label,
+        probability=round(answer.probability, 4),
+        alternatives=[ChoiceView(label=c.label, probability=round(c.probability, 4)) for c in answer.alternatives],
+        abstained=answer.abstained,
+        reasons=_reasons(answer.reasons),
+    )
+
+
+def _reasons(reasons: tuple[Reason, ...]) -> list[ReasonView]:
+    return [ReasonView(what=one.what, text=one.text, weight=round(one.weight, 4)) for one in reasons]

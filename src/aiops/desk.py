@@ -1,0 +1,79 @@
+"""The walk of a ticket, and nothing else: limits -> pipeline -> answer. The models are loaded once, in the background.
+
+Where a bundle cannot be loaded, metrics and incidents go on; triage answers 503 with the reason, and the log says it.
+"""
+
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from aiops.config import Tickets
+from aiops.errors import BundleError, InputError, OverloadError, SettingsError, TooLargeError
+from aiops.tickets import bundle, teams
+from aiops.tickets.encoder import Encoder
+from aiops.tickets.pipeline import TriagePipeline
+from aiops.tickets.ticket import Ticket, Triage
+
+ENCODER, CLASSIFIER = Path("encoder/1"), Path("triage/1")
+log = structlog.get_logger(__name__)
+
+
+def shipped_models() -> Path:
+    """The folder of the models that come with aiops: beside the source, or where pip put them."""
+    beside = Path(__file__).resolve().parents[2] / "models"
+    return beside if beside.is_dir() else Path(sysconfig.get_path("data")) / "share" / "aiops" / "models"
+
+
+def load_pipeline(settings: Tickets, threads: int = 1) -> TriagePipeline:
+    """The pipeline that the settings name. Raises BundleError, SettingsError."""
+    models = shipped_models()
+    encoder = Encoder.load(Path(settings.encoder or models / ENCODER), threads, settings.cache_texts_max)
+    loaded = bundle.load(Path(settings.bundle or models / CLASSIFIER), encoder)
+    described = teams.load(Path(settings.teams_file), encoder) if settings.teams_file else None
+    return TriagePipeline(loaded, encoder, described, settings.precision)
+
+
+class Desk:
+    """Triages tickets; thread-safe. `start` loads the models."""
+
+    def __init__(self, settings: Tickets) -> None:
+        self._settings = settings
+        self._pipeline: TriagePipeline | None = None
+        self._why_not = "the models are being loaded"
+        self.is_loading = True
+
+    @property
+    def pipeline(self) -> TriagePipeline:
+        """Raises OverloadError until the models are loaded, or where they cannot be."""
+        if self._pipeline is None:
+            raise OverloadError(f"no triage now: {self._why_not}")
+        return self._pipeline
+
+    def start(self) -> None:
+        """Loads the models once; what is wrong with them is logged and told to whoever asks for triage."""
+        if self._pipeline is not None:
+            return
+        try:
+            pipeline = load_pipeline(self._settings)
+            pipeline.triage([Ticket("warm up", "compiles what is compiled")])
+            self._pipeline = pipeline
+        except (BundleError, SettingsError) as error:
+            self._why_not = str(error)
+            log.error("triage_off", reason=str(error), action="set tickets.bundle and tickets.encoder to sound folders")
+            return
+        finally:
+            self.is_loading = False
+        log.info("triage_ready", model=pipeline.model_version, outputs=list(pipeline.outputs))
+
+    def triage(self, tickets: Sequence[Ticket]) -> list[Triage]:
+        """Answers in order. Raises TooLargeError, InputError, OverloadError."""
+        pipeline = self.pipeline
+        if len(tickets) > self._settings.batch_max:
+            raise TooLargeError(
+                f"{len(tickets)} tickets, more than tickets.batch_max = {self._settings.batch_max}: send them in parts"
+            )
+        if not tickets:
+            raise InputError("no ticket: send a ticket, or tickets as a list of at least one")
+        return pipeline.triage(tickets)

@@ -1,0 +1,1 @@
+"""What people decided becomes a model."""

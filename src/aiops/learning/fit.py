@@ -1,0 +1,280 @@
+"""Labelled tickets -> a classifier, in seconds to minutes on a CPU.
+
+One-vs-rest linear support vectors where a class has many examples, multinomial logistic regression where it has few.
+What the answers are worth is learned on held-out folds: each fold's tickets are scored by heads that never saw them,
+and from these the temperature, the trust model and the abstention thresholds follow. Tickets that carry a time are
+folded forward (learn from the past, judge the next part), since a random fold would let near-copies of next week's
+tickets leak in.
+
+Needs scikit-learn (the `train` extra); what it returns does not.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.optimize import minimize_scalar
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.svm import LinearSVC
+
+from aiops.errors import InputError
+from aiops.tickets import classifier as C
+from aiops.tickets import ngrams
+from aiops.tickets.encoder import Encoder, Vectors
+from aiops.tickets.features import Features, Idf
+from aiops.tickets.pipeline import joined
+
+FOLDS = 3
+FEW = 30  # examples per class (mean) up to which logistic regression is better than support vectors
+SHORT_TOKENS = 20  # median words of a text up to which the softer margin wins: C 0.5, longer ones 0.2
+MEMORY_MAX = 8000  # remembered texts; more are thinned evenly: 3 ms a ticket at 30,000
+SHRINK = 0.2  # of covariances towards the scaled identity
+SCOPE_LOST = 0.03  # of held-out tickets refused as no ticket, where nothing else is said
+SEED = 0
+_ABSENT = -2.0  # margin of a class that a fold never saw
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Tickets to learn from. `labels` by output name; "" where a ticket has none of it."""
+
+    titles: Sequence[str]
+    bodies: Sequence[str]
+    labels: Mapping[str, Sequence[str]]
+    times_ms: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.titles)
+
+    @property
+    def texts(self) -> list[str]:
+        """Title and body together, as triage reads them."""
+        return [joined(title, body) for title, body in zip(self.titles, self.bodies, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A classifier and the idf it reads texts with."""
+
+    idf: Idf
+    classifier: C.Classifier
+
+
+def fit(
+    table: Table,
+    encoder: Encoder,
+    scope_output: str = "",
+    balanced: Collection[str] = (),
+    progressed: Callable[[str], None] = lambda _: None,
+) -> Fitted:
+    """Fits every output of the table. `scope_output` names the one whose classes span what a ticket can be; outputs in
+    `balanced` weigh rare classes as much as common ones. Raises InputError where an output has fewer than two classes.
+    """
+    progressed("reading texts")
+    texts = table.texts
+    vectors = encoder.encode(texts)
+    idf = Idf.fit(table.titles, texts)
+    features = idf.features(table.titles, texts, vectors)
+    matrix = to_sparse(features)
+    kept = _memory_rows(len(texts))
+    is_short = np.median([text.count(" ") + 1 for text in texts]) <= SHORT_TOKENS
+    outputs: dict[str, C.Output] = {}
+    weights: list[NDArray[np.float64]] = []
+    biases: list[NDArray[np.float64]] = []
+    columns: dict[str, slice] = {}
+    held: dict[str, _Held] = {}
+    for name, labels in table.labels.items():
+        progressed(f"learning {name}")
+        label = np.array(labels, dtype=object)
+        rows = np.flatnonzero(label != "")
+        classes = tuple(sorted(set(label[rows])))
+        if len(classes) < 2:
+            raise InputError(f"{name}: there is nothing to tell apart: {len(classes)} class in {len(rows)} tickets")
+        index = np.searchsorted(np.array(classes, dtype=object), label[rows])
+        learner = _learner(index, is_short, name in balanced)
+        model = learner(matrix[rows], index)
+        start = sum(map(len, biases))
+        weights.append(_aligned(model.coef_, model, len(classes), 0.0))
+        biases.append(_aligned(model.intercept_[:, None], model, len(classes), _ABSENT)[:, 0])
+        columns[name] = slice(start, start + len(classes))
+        progressed(f"judging {name} on held-out folds")
+        order = None if table.times_ms is None else table.times_ms[rows]
+        held[name] = _held_out(matrix[rows], index, len(classes), vectors.sentence[rows], learner, order)
+        outputs[name] = _output(name, classes, held[name], _memory_labels(label, classes, kept))
+    heads = _heads(np.vstack(weights), np.concatenate(biases), columns)
+    scope = _scope(vectors, table, outputs, held, scope_output) if scope_output else None
+    memory = vectors.sentence[kept].astype(np.float32)
+    return Fitted(idf, C.Classifier(heads, outputs, memory, scope, scope_output))
+
+
+def to_sparse(features: Features) -> Any:
+    """scipy CSR (n, 3 * ngrams.SIZE + dense), the blocks in their order."""
+    blocks = [
+        sparse.csr_matrix((b.values, b.columns, b.starts), shape=(len(b.starts) - 1, ngrams.SIZE))
+        for b in features.blocks
+    ]
+    return sparse.hstack([*blocks, sparse.csr_matrix(features.dense)]).tocsr()
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Scores of tickets by heads that never saw them; rows index the labelled tickets of one output."""
+
+    rows: NDArray[np.intp]
+    margins: NDArray[np.float32]
+    truth: NDArray[np.intp]
+    known: NDArray[np.int16]  # (rows, NEIGHBOURS): class of each neighbour
+    cosine: NDArray[np.float32]  # (rows, NEIGHBOURS)
+
+
+def _learner(index: NDArray[np.intp], is_short: bool, is_balanced: bool) -> Callable[[Any, NDArray[np.intp]], Any]:
+    weight = "balanced" if is_balanced else None
+    if np.bincount(index).mean() > FEW:
+        softness = 0.5 if is_short else 0.2
+        return lambda matrix, y: LinearSVC(C=softness, class_weight=weight, random_state=SEED).fit(matrix, y)
+    return lambda matrix, y: LogisticRegression(C=30, class_weight=weight, max_iter=60, tol=1e-3).fit(matrix, y)
+
+
+def _aligned(rows: NDArray[np.float64], model: Any, classes: int, absent: float) -> NDArray[np.float64]:
+    """(classes, width) of a model that may know fewer classes, or two by one row."""
+    if len(model.classes_) == 2:
+        rows = np.vstack([-rows, rows])
+    whole = np.full((classes, rows.shape[1]), absent)
+    whole[model.classes_] = rows
+    return whole
+
+
+def _folds(
+    index: NDArray[np.intp], times_ms: NDArray[np.int64] | None
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    if times_ms is not None:
+        parts = np.array_split(np.argsort(times_ms, kind="stable"), FOLDS + 1)
+        return [(np.concatenate(parts[: k + 1]), parts[k + 1]) for k in range(FOLDS)]
+    rare = np.bincount(index)[index] < FOLDS  # too few to be in every fold: one group of their own
+    strata = np.where(rare, -1, index)
+    split = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
+    return list(split.split(np.zeros(len(index)), strata))
+
+
+def _held_out(
+    matrix: Any,
+    index: NDArray[np.intp],
+    classes: int,
+    sentence: NDArray[np.float32],
+    learner: Callable[[Any, NDArray[np.intp]], Any],
+    times_ms: NDArray[np.int64] | None,
+) -> _Held:
+    parts = []
+    for train, test in _folds(index, times_ms):
+        if len(np.unique(index[train])) < 2 or not len(test):
+            continue
+        model = learner(matrix[train], index[train])
+        scores = model.decision_function(matrix[test])
+        scores = np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
+        margins = np.full((len(test), classes), _ABSENT, np.float32)
+        margins[:, model.classes_] = scores
+        kept = train[_memory_rows(len(train))]
+        near = C.nearest(sentence[test] @ sentence[kept].T)
+        parts.append((test, margins, index[test], index[kept][near.place].astype(np.int16), near.cosine))
+    if not parts:
+        raise InputError("too few tickets to judge: give at least 3 of each class")
+    return _Held(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _output(name: str, classes: tuple[str, ...], held: _Held, memory_labels: NDArray[np.int16]) -> C.Output:
+    temperature = _temperature(held.margins, held.truth)
+    near = C.Neighbours(np.arange(held.known.size).reshape(held.known.shape), held.cosine)
+    signs = C.trust_signs(held.margins, temperature, near, held.known.ravel())
+    is_right = held.margins.argmax(1) == held.truth
+    if 0 < is_right.sum() < len(is_right):
+        model = LogisticRegression(C=1.0, max_iter=1000).fit(signs, is_right)
+        trust = np.concatenate([model.coef_[0], model.intercept_])
+    else:  # nothing to learn from: the temperature-scaled probability as it is
+        trust = np.array([1.0, 0, 0, 0, 0, 0])
+    confidence = 1 / (1 + np.exp(-(signs @ trust[:-1] + trust[-1])))
+    return C.Output(name, classes, temperature, trust, _thresholds(confidence, is_right), memory_labels)
+
+
+def _temperature(margins: NDArray[np.float32], truth: NDArray[np.intp]) -> float:
+    def loss(log_t: float) -> float:
+        p = C.softmax(margins, float(np.exp(log_t)))[np.arange(len(truth)), truth]
+        return float(-np.log(p.clip(1e-9)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.02), np.log(20)), method="bounded").x))
+
+
+def _thresholds(confidence: NDArray[np.float64], is_right: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Per asked precision the least confidence at which all answers above it were right so often; 1.01 = never."""
+    order = np.argsort(-confidence, kind="stable")
+    precision = np.cumsum(is_right[order]) / np.arange(1, len(order) + 1)
+    found = np.full(len(C.PRECISIONS), 1.01)
+    for k, asked in enumerate(C.PRECISIONS):
+        reached = np.flatnonzero(precision >= asked)
+        if len(reached):
+            found[k] = confidence[order[reached[-1]]]
+    return found
+
+
+def _memory_rows(texts: int) -> NDArray[np.intp]:
+    return np.unique(np.linspace(0, texts - 1, min(texts, MEMORY_MAX)).round().astype(np.intp))
+
+
+def _memory_labels(label: NDArray[np.object_], classes: tuple[str, ...], kept: NDArray[np.intp]) -> NDArray[np.int16]:
+    place = {name: k for k, name in enumerate(classes)}
+    return np.array([place.get(name, -1) for name in label[kept]], np.int16)
+
+
+def _heads(weights: NDArray[np.float64], bias: NDArray[np.float64], columns: dict[str, slice]) -> C.Heads:
+    size = ngrams.SIZE
+    blocks = tuple(np.ascontiguousarray(weights[:, k * size : (k + 1) * size].T).astype(np.float16) for k in range(3))
+    dense = np.ascontiguousarray(weights[:, 3 * size :].T).astype(np.float32)
+    return C.Heads(blocks, dense, bias.astype(np.float32), columns)  # type: ignore[arg-type]
+
+
+def _scope(
+    vectors: Vectors, table: Table, outputs: Mapping[str, C.Output], held: Mapping[str, _Held], name: str
+) -> C.Scope:
+    output, seen = outputs[name], held[name]
+    label = np.array(table.labels[name], dtype=object)
+    rows = np.flatnonzero(label != "")
+    x = vectors.sentence[rows].astype(np.float64)
+    index = np.searchsorted(np.array(output.classes, dtype=object), label[rows])
+    means = np.stack([x[index == k].mean(0) for k in range(len(output.classes))])
+    center = x.mean(0)
+    draft = C.Scope(
+        center.astype(np.float32),
+        _whitening(x - center),
+        _whitening(x - means[index]),
+        means.astype(np.float32),
+        np.zeros(3),
+        np.ones(3),
+        0.0,
+    )
+    near = C.Neighbours(np.zeros_like(seen.known, np.intp), seen.cosine)
+    prediction = C.Prediction(output.classes, seen.margins, np.empty((0, 0)), np.empty(0, np.intp), np.empty(0))
+    signs = C.scope_signs(draft, vectors.sentence[rows][seen.rows], near, prediction, output.temperature)
+    means_, scales = signs.mean(0), signs.std(0).clip(1e-6)
+    scores = ((signs - means_) / scales).sum(1)
+    return C.Scope(
+        draft.center,
+        draft.whole,
+        draft.within,
+        draft.class_means,
+        means_,
+        scales,
+        float(np.quantile(scores, SCOPE_LOST)),
+    )
+
+
+def _whitening(centered: NDArray[np.float64]) -> NDArray[np.float32]:
+    """float32 (d, d): centered @ it has unit covariance, the covariance shrunk towards the scaled identity."""
+    covariance = centered.T @ centered / max(1, len(centered) - 1)
+    d = len(covariance)
+    shrunk = (1 - SHRINK) * covariance + SHRINK * np.trace(covariance) / d * np.eye(d)
+    values, directions = np.linalg.eigh(shrunk)
+    whitening: NDArray[np.float32] = (directions / np.sqrt(values)).astype(np.float32)
+    return whitening

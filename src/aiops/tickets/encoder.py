@@ -1,0 +1,100 @@
+"""Text -> vectors by ONNX Runtime; no torch here.
+
+One pass gives two views of a text: `sentence`, the sentence-transformers vector that similarity search wants, and
+`middle`, the mean of an earlier layer, which keeps more of the words and helps classification. Vectors are kept by
+the hash of their text, so a ticket that comes again, or is searched after it was triaged, costs nothing.
+"""
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime
+import tokenizers
+from numpy.typing import NDArray
+
+from aiops.errors import BundleError
+
+BATCH = 16  # texts of similar length per pass
+CHARS_PER_TOKEN_MAX = 16  # no more text than this per token is read: the tokenizer's time grows with the text
+_FILES = ("encoder.onnx", "tokenizer.json")
+
+
+class Vectors(NamedTuple):
+    """float32 (n, width) each, rows of length 1."""
+
+    sentence: NDArray[np.float32]
+    middle: NDArray[np.float32]
+
+
+class Encoder:
+    """Thread-safe for reading; `cache_texts_max` texts are remembered, the oldest are dropped."""
+
+    def __init__(
+        self, session: Any, tokenizer: tokenizers.Tokenizer, tokens_max: int, digest: str, cache_texts_max: int
+    ) -> None:
+        self._session, self._tokenizer = session, tokenizer
+        self.tokens_max, self.digest = tokens_max, digest
+        self.width = int(session.get_outputs()[0].shape[1])
+        self._cache: OrderedDict[bytes, tuple[NDArray[np.float32], NDArray[np.float32]]] = OrderedDict()
+        self._cache_texts_max = cache_texts_max
+
+    @classmethod
+    def load(cls, folder: Path, threads: int = 1, cache_texts_max: int = 10_000) -> "Encoder":
+        """Raises BundleError where a file is missing or is not the one the manifest names."""
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text())
+            raw = {name: (folder / name).read_bytes() for name in _FILES}
+            for name in _FILES:
+                if hashlib.sha256(raw[name]).hexdigest() != manifest["sha256"][name]:
+                    raise BundleError(f"{folder / name} is not the file its manifest names: get the bundle again")
+            tokens_max = int(manifest["tokens_max"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BundleError(f"{folder} holds no encoder: {error}") from None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        session = onnxruntime.InferenceSession(raw["encoder.onnx"], options, providers=["CPUExecutionProvider"])
+        tokenizer = tokenizers.Tokenizer.from_str(raw["tokenizer.json"].decode())
+        tokenizer.enable_truncation(tokens_max)
+        return cls(session, tokenizer, tokens_max, manifest["sha256"]["encoder.onnx"], cache_texts_max)
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """One row per text, in order. Text beyond `tokens_max` tokens is not read."""
+        keys = [hashlib.blake2b(text.encode(errors="replace"), digest_size=16).digest() for text in texts]
+        found = {key: self._cache[key] for key in dict.fromkeys(keys) if key in self._cache}
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+        if new:
+            found |= dict(zip(new, self._run(list(new.values())), strict=True))
+            self._remember({key: found[key] for key in new})
+        shape = (len(texts), self.width)
+        sentence, middle = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        for k, key in enumerate(keys):
+            sentence[k], middle[k] = found[key]
+        return Vectors(sentence, middle)
+
+    def _remember(self, found: dict[bytes, tuple[NDArray[np.float32], NDArray[np.float32]]]) -> None:
+        for key, pair in found.items():
+            self._cache[key] = pair
+            while len(self._cache) > self._cache_texts_max:
+                self._cache.popitem(last=False)
+
+    def _run(self, texts: list[str]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        chars_max = CHARS_PER_TOKEN_MAX * self.tokens_max
+        encodings = self._tokenizer.encode_batch([text[:chars_max] for text in texts])
+        ids = [encoding.ids for encoding in encodings]
+        by_length = sorted(range(len(ids)), key=lambda k: len(ids[k]))
+        rows: list[Any] = [None] * len(ids)
+        for start in range(0, len(ids), BATCH):
+            picked = by_length[start : start + BATCH]
+            longest = len(ids[picked[-1]])
+            tokens, mask = np.zeros((len(picked), longest), np.int64), np.zeros((len(picked), longest), np.int64)
+            for row, k in enumerate(picked):
+                tokens[row, : len(ids[k])], mask[row, : len(ids[k])] = ids[k], 1
+            sentence, middle = self._session.run(None, {"input_ids": tokens, "attention_mask": mask})
+            for row, k in enumerate(picked):
+                rows[k] = (sentence[row], middle[row])
+        return rows

@@ -1,0 +1,184 @@
+"""One ticket through all of triage: text -> vectors and n-grams -> heads -> rules -> priority -> who should take it.
+
+Pure but for the encoder's memory of texts; many tickets go through together, since the encoder is several times
+faster in batches. What is abstained from still carries its best guess: the person who decides sees both.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from aiops.tickets import classifier as C
+from aiops.tickets import urgency_rules
+from aiops.tickets.bundle import Bundle
+from aiops.tickets.encoder import Encoder
+from aiops.tickets.features import Block, Features
+from aiops.tickets.reasons import Words
+from aiops.tickets.teams import Teams
+from aiops.tickets.ticket import Answer, Choice, Priority, Reason, Team, Ticket, Triage
+
+ALTERNATIVES = 3
+TEAMS_SHOWN = 5
+NOISE = "noise"
+MATRIX: Mapping[tuple[str, str], str] = {  # ITIL: (urgency, impact) -> priority
+    ("high", "high"): "P1",
+    ("high", "medium"): "P2",
+    ("high", "low"): "P3",
+    ("medium", "high"): "P2",
+    ("medium", "medium"): "P3",
+    ("medium", "low"): "P4",
+    ("low", "high"): "P3",
+    ("low", "medium"): "P4",
+    ("low", "low"): "P5",
+}
+
+
+class TriagePipeline:
+    """Immutable: swap it whole to change the model. `precision` is how often an answer must be right (.9: nine times in
+    ten) not to be abstained from; 0 answers always."""
+
+    def __init__(self, bundle: Bundle, encoder: Encoder, teams: Teams | None = None, precision: float = 0.0) -> None:
+        self.bundle, self._encoder = bundle, encoder
+        self._teams, self._precision = teams, precision
+
+    @property
+    def model_version(self) -> str:
+        """Name and version of the bundle, as every answer carries it."""
+        return f"{self.bundle.name}/{self.bundle.version}"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what the bundle answers."""
+        return tuple(self.bundle.classifier.outputs)
+
+    def triage(self, tickets: Sequence[Ticket], with_reasons: bool = True) -> list[Triage]:
+        """One answer per ticket, in order."""
+        if not tickets:
+            return []
+        classifier = self.bundle.classifier
+        titles = [_sound(ticket.title) for ticket in tickets]
+        texts = [joined(_sound(ticket.title), _sound(ticket.body)) for ticket in tickets]
+        vectors = self._encoder.encode(texts)
+        features = self.bundle.idf.features(titles, texts, vectors)
+        near = classifier.neighbours(vectors.sentence)
+        predictions = classifier.predict(features, near)
+        scope = classifier.scope_scores(vectors.sentence, near, predictions)
+        described = self._teams.scores(vectors.sentence) if self._teams else None
+        answered = []
+        for row, ticket in enumerate(tickets):
+            words = Words(titles[row], texts[row], _row(features, row)) if with_reasons else None
+            answers = {
+                name: self._answer(name, predictions[name], row, words) for name in self.outputs if name != "team"
+            }
+            is_ticket = bool(texts[row].strip()) and self._is_ticket(answers, float(scope[row]))
+            if not is_ticket:
+                answers = {name: _abstained(answer) for name, answer in answers.items()}
+            rules = list(urgency_rules.held(texts[row], ticket.attributes))
+            answers = {name: _floored(name, answer, rules) for name, answer in answers.items()}
+            teams, is_unsure = self._routing(predictions, row, words, described[row] if described else {})
+            answered.append(
+                Triage(
+                    answers,
+                    self._priority(answers, rules),
+                    teams,
+                    is_unsure or not is_ticket,
+                    is_ticket,
+                    float(scope[row]),
+                    (),
+                    "",
+                    self.model_version,
+                )
+            )
+        return answered
+
+    def _is_ticket(self, answers: Mapping[str, Answer], score: float) -> bool:
+        if "scope" in answers:
+            return answers["scope"].label != NOISE
+        scope = self.bundle.classifier.scope
+        return scope is None or score >= scope.threshold
+
+    def _answer(self, name: str, prediction: C.Prediction, row: int, words: Words | None) -> Answer:
+        output = self.bundle.classifier.outputs[name]
+        order = np.argsort(-prediction.probabilities[row], kind="stable")
+        top = int(prediction.top[row])
+        confidence = float(prediction.confidence[row])
+        others = [k for k in order if k != top][:ALTERNATIVES]
+        reasons = words.reasons(self.bundle.classifier.heads, self._column(name, top)) if words else ()
+        return Answer(
+            prediction.classes[top],
+            confidence,
+            tuple(Choice(prediction.classes[k], float(prediction.probabilities[row, k])) for k in others),
+            confidence < C.threshold(output, self._precision),
+            reasons,
+        )
+
+    def _column(self, name: str, k: int) -> int:
+        return int(self.bundle.classifier.heads.columns[name].start) + k
+
+    def _priority(self, answers: Mapping[str, Answer], rules: Sequence[urgency_rules.Held]) -> Priority:
+        urgency = answers["urgency"].label if "urgency" in answers else "medium"
+        impact = answers["impact"].label if "impact" in answers else "medium"
+        label = MATRIX.get((urgency, impact), "P3")
+        why = [Reason("matrix", f"urgency {urgency} x impact {impact}", 0.0)]
+        why += [Reason("rule", f"{rule.why}: {rule.output} at least {rule.floor}", 0.0) for rule in rules]
+        return Priority(label, urgency, impact, tuple(why))
+
+    def _routing(
+        self,
+        predictions: Mapping[str, C.Prediction],
+        row: int,
+        words: Words | None,
+        described: Mapping[str, float],
+    ) -> tuple[tuple[Team, ...], bool]:
+        learned: dict[str, float] = {}
+        is_unsure = True
+        if "team" in predictions:
+            prediction, output = predictions["team"], self.bundle.classifier.outputs["team"]
+            learned = dict(zip(prediction.classes, map(float, prediction.probabilities[row]), strict=True))
+            is_unsure = float(prediction.confidence[row]) < C.threshold(output, self._precision)
+        ranked = self._teams.ranked(learned, described) if self._teams else sorted(learned.items(), key=lambda p: -p[1])
+        teams = []
+        for name, probability in ranked[:TEAMS_SHOWN]:
+            why: tuple[Reason, ...] = ()
+            if words and name in learned:
+                place = predictions["team"].classes.index(name)
+                why = words.reasons(self.bundle.classifier.heads, self._column("team", place))
+            if name in described:
+                why = (Reason("description", "how near the ticket is to what the team owns", described[name]), *why)
+            teams.append(Team(name, probability, why))
+        return tuple(teams), is_unsure
+
+
+def joined(title: str, body: str) -> str:
+    """One text of title and body, as models are fitted on."""
+    return f"{title}\n{body}" if title and body else title or body
+
+
+def _sound(text: str) -> str:
+    """Without halves of surrogate pairs, which no encoder takes."""
+    return text.encode(errors="replace").decode()
+
+
+def _row(features: Features, row: int) -> Features:
+    def one(block: Block) -> Block:
+        at = slice(block.starts[row], block.starts[row + 1])
+        return Block(np.array([0, at.stop - at.start]), block.columns[at], block.values[at])
+
+    first, second, third = features.blocks
+    return Features((one(first), one(second), one(third)), features.dense[row : row + 1])
+
+
+def _abstained(answer: Answer) -> Answer:
+    return Answer(answer.label, answer.probability, answer.alternatives, True, answer.reasons)
+
+
+def _floored(name: str, answer: Answer, rules: list[urgency_rules.Held]) -> Answer:
+    if name not in ("urgency", "impact") or answer.label not in urgency_rules.LEVELS:
+        return answer
+    label, held = urgency_rules.lifted(answer.label, name, rules)
+    if not held:
+        return answer
+    told = tuple(Reason("rule", f"{rule.why}: at least {rule.floor}", 0.0) for rule in held)
+    share = {choice.label: choice.probability for choice in answer.alternatives} | {answer.label: answer.probability}
+    others = tuple(Choice(k, p) for k, p in sorted(share.items(), key=lambda pair: -pair[1]) if k != label)
+    return Answer(label, share.get(label, 0.0), others, answer.abstained, told + answer.reasons)

@@ -1,0 +1,39 @@
+"""Vectors of the shipped encoder."""
+
+import numpy as np
+
+from aiops.desk import ENCODER, shipped_models
+from aiops.tickets.encoder import Encoder
+
+TEXTS = ["VPN drops every ten minutes", "the vpn connection keeps dropping", "please order a new chair"]
+
+
+def test_vectors_have_length_one_and_know_meaning(encoder: Encoder) -> None:
+    sentence, middle = encoder.encode(TEXTS)
+    assert sentence.shape == middle.shape == (3, encoder.width)
+    np.testing.assert_allclose(np.linalg.norm(sentence, axis=1), 1, atol=1e-3)
+    assert sentence[0] @ sentence[1] > 0.5 > sentence[0] @ sentence[2]
+
+
+def test_a_text_is_encoded_the_same_with_the_memory_on_and_off() -> None:
+    on = Encoder.load(shipped_models() / ENCODER)
+    off = Encoder.load(shipped_models() / ENCODER, cache_texts_max=0)
+    on.encode(TEXTS[:1])
+    for encoder in (on, on, off):
+        np.testing.assert_array_equal(encoder.encode(TEXTS[:1]).sentence, off.encode(TEXTS[:1]).sentence)
+
+
+def test_the_memory_forgets_the_oldest() -> None:
+    encoder = Encoder.load(shipped_models() / ENCODER, cache_texts_max=2)
+    encoder.encode(TEXTS)
+    assert len(encoder._cache) == 2
+
+
+def test_texts_come_back_in_their_order_whatever_their_length(encoder: Encoder) -> None:
+    texts = ["word " * (40 - k) for k in range(40)]
+    whole = encoder.encode(texts).sentence
+    np.testing.assert_allclose(whole[7], encoder.encode([texts[7]]).sentence[0], atol=1e-6)
+
+
+def test_no_text_gives_no_rows(encoder: Encoder) -> None:
+    assert encoder.encode([]).sentence.shape == (0, encoder.width)
