@@ -41,6 +41,7 @@ FLOORS = (
         "bench_joint",
         "bench_peers",
         "bench_snapshot",
+        "bench_triage",
         "demo",
     ),
     ("terminal",),

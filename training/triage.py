@@ -70,7 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         encoder = Encoder.load(given.encoder, threads=2)
         if given.data is None:
-            table, about = default_table(authored.read()), {"data": "training/data/tickets", "licence": "Apache-2.0"}
+            table, about = (
+                default_table(authored.read()),
+                {"data": "training/data/tickets", "licence": "Apache-2.0", "languages": ["en"]},
+            )
         else:
             targets = dict(one.split("=", 1) for one in given.target)
             table, about = table_of(given.data, given.text.split(","), targets), {"data": given.data.name}

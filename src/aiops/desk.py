@@ -5,6 +5,7 @@ Where a bundle cannot be loaded, metrics and incidents go on; triage answers 503
 
 import sysconfig
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -14,6 +15,7 @@ from aiops.errors import BundleError, InputError, OverloadError, SettingsError, 
 from aiops.tickets import bundle, teams
 from aiops.tickets.encoder import Encoder
 from aiops.tickets.pipeline import TriagePipeline
+from aiops.tickets.reading import read
 from aiops.tickets.ticket import Ticket, Triage
 
 ENCODER, CLASSIFIER = Path("encoder/1"), Path("triage/1")
@@ -26,13 +28,20 @@ def shipped_models() -> Path:
     return beside if beside.is_dir() else Path(sysconfig.get_path("data")) / "share" / "aiops" / "models"
 
 
+def load_encoder(settings: Tickets, threads: int = 1) -> Encoder:
+    """The encoder that the settings name. Raises BundleError."""
+    return Encoder.load(Path(settings.encoder or shipped_models() / ENCODER), threads, settings.cache_texts_max)
+
+
 def load_pipeline(settings: Tickets, threads: int = 1) -> TriagePipeline:
     """The pipeline that the settings name. Raises BundleError, SettingsError."""
-    models = shipped_models()
-    encoder = Encoder.load(Path(settings.encoder or models / ENCODER), threads, settings.cache_texts_max)
-    loaded = bundle.load(Path(settings.bundle or models / CLASSIFIER), encoder)
+    encoder = load_encoder(settings, threads)
+    loaded = bundle.load(Path(settings.bundle or shipped_models() / CLASSIFIER), encoder)
     described = teams.load(Path(settings.teams_file), encoder) if settings.teams_file else None
-    return TriagePipeline(loaded, encoder, described, settings.precision)
+    reader = partial(
+        read, ips=settings.redact_ips, chars_max=settings.text_chars_max, raw_chars_max=settings.raw_chars_max
+    )
+    return TriagePipeline(loaded, encoder, described, settings.precision, reader)
 
 
 class Desk:

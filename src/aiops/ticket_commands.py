@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 from rich.progress import MofNCompleteColumn
+from rich.table import Table
 
-from aiops.terminal import ConfigOption, err, errors_told, loaded, progress_bar
+from aiops.errors import InputError
+from aiops.terminal import ConfigOption, err, errors_told, loaded, out, progress_bar
 
 
 def triage(
@@ -32,3 +34,28 @@ def triage(
             shown = lambda done, rows: progress.update(task, completed=done, total=rows)  # noqa: E731
             rows = triage_file(file, to, pipeline, columns, shown)
         err.print(f"{rows} tickets; written: {escape(str(to))}", highlight=False, soft_wrap=True)
+
+
+def bench_triage(
+    data: Annotated[Path, typer.Option(help="folder of sets, each with train.parquet and validation.parquet")],
+    config: ConfigOption = None,
+) -> None:
+    """Fit a model to each set's train part and judge its validation part (needs scikit-learn: the train extra)."""
+    from aiops.desk import load_encoder
+
+    with errors_told():
+        try:
+            from aiops.bench_triage import bench_triage as measure
+        except ModuleNotFoundError as error:
+            raise InputError(f"{error.name} is not installed: make train-setup") from None
+        encoder = load_encoder(loaded(config).settings.tickets, threads=os.cpu_count() or 1)
+        table = Table(
+            "set", "target", "train", "judged", "classes", "accuracy", "macro-F1", "top 3", "calibration error",
+            "answered at 90 %", "right then", "out of scope found", "fit s", box=None,
+        )  # fmt: skip
+        for one in measure(data, encoder, lambda name: err.print(f"{name} ...", highlight=False)):
+            figures = (one.accuracy, one.macro_f1, one.top_3, one.calibration_error, one.coverage, one.precision)
+            found = "" if one.oos_recall is None else f"{one.oos_recall:.3f}"
+            sizes = (str(one.train), str(one.validation), str(one.classes))
+            table.add_row(one.name, one.target, *sizes, *(f"{x:.3f}" for x in figures), found, f"{one.fit_s:.0f}")
+        out.print(table)

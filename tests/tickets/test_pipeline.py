@@ -56,7 +56,7 @@ def test_tickets_by_another_hand_are_understood(judged: list[tuple[dict[str, str
 def test_what_is_no_ticket_is_told_apart(judged: list[tuple[dict[str, str], Triage]]) -> None:
     noise = [said for row, said in judged if row["category"] == "noise"]
     real = [said for row, said in judged if row["category"] != "noise"]
-    assert np.mean([not said.is_ticket for said in noise]) >= 0.80
+    assert np.mean([not said.is_ticket for said in noise]) >= 0.90
     assert np.mean([said.is_ticket for said in real]) >= 0.98
     assert all(answer.abstained for said in noise if not said.is_ticket for answer in said.answers.values())
 
@@ -92,7 +92,7 @@ def test_the_more_precision_is_asked_the_more_is_abstained() -> None:
     rows = [json.loads(line) for line in INDEPENDENT.read_text().splitlines()][:150]
     tickets = [Ticket(row["title"], row["body"]) for row in rows if row["category"] != "noise"]
     shares = []
-    for precision in (0.0, 0.8, 0.95):
+    for precision in (0.0, 0.95, 0.99):
         found = load_pipeline(Tickets(precision=precision)).triage(tickets, with_reasons=False)
         shares.append(np.mean([said.answers["category"].abstained for said in found]))
     assert shares[0] == 0 < shares[1] < shares[2] < 1

@@ -97,6 +97,8 @@ class TriageView(BaseModel):
     priority: PriorityView
     routing: list[TeamView]
     routing_abstained: bool
+    language: str | None = Field(description="null: it cannot be told")
+    redactions: dict[str, int] = Field(description="personal data left out, by kind")
     outputs: dict[str, AnswerView] = Field(description="what a model of your own answers besides")
     model_version: str
 
@@ -146,6 +148,8 @@ def view(ticket: Ticket, triage: Triage) -> TriageView:
             for team in triage.routing
         ],
         routing_abstained=triage.routing_abstained,
+        language=triage.language or None,
+        redactions=dict(triage.redactions),
         outputs=others,
         model_version=triage.model_version,
     )

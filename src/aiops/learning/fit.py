@@ -26,7 +26,7 @@ from aiops.tickets import classifier as C
 from aiops.tickets import ngrams
 from aiops.tickets.encoder import Encoder, Vectors
 from aiops.tickets.features import Features, Idf
-from aiops.tickets.pipeline import joined
+from aiops.tickets.reading import read_all
 
 FOLDS = 3
 FEW = 30  # examples per class (mean) up to which logistic regression is better than support vectors
@@ -50,10 +50,10 @@ class Table:
     def __len__(self) -> int:
         return len(self.titles)
 
-    @property
-    def texts(self) -> list[str]:
-        """Title and body together, as triage reads them."""
-        return [joined(title, body) for title, body in zip(self.titles, self.bodies, strict=True)]
+    def read(self) -> tuple[list[str], list[str]]:
+        """Titles and whole texts as triage reads them: cleaned, and without personal data."""
+        readings = read_all(self.titles, self.bodies)
+        return [one.title for one in readings], [one.joined for one in readings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,10 @@ def fit(
     `balanced` weigh rare classes as much as common ones. Raises InputError where an output has fewer than two classes.
     """
     progressed("reading texts")
-    texts = table.texts
+    titles, texts = table.read()
     vectors = encoder.encode(texts)
-    idf = Idf.fit(table.titles, texts)
-    features = idf.features(table.titles, texts, vectors)
+    idf = Idf.fit(titles, texts)
+    features = idf.features(titles, texts, vectors)
     matrix = to_sparse(features)
     kept = _memory_rows(len(texts))
     is_short = np.median([text.count(" ") + 1 for text in texts]) <= SHORT_TOKENS

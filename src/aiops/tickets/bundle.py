@@ -83,7 +83,7 @@ def save(
 
 
 def digest_of(manifest: Mapping[str, Any]) -> str:
-    """Of everything that changes an answer: all but `about`, `name` and `version`."""
+    """Of everything that changes an answer: all but `name`, `version` and `about`."""
     content = {key: value for key, value in manifest.items() if key not in ("about", "name", "version")}
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 

@@ -1,10 +1,10 @@
-"""One ticket through all of triage: text -> vectors and n-grams -> heads -> rules -> priority -> who should take it.
+"""One ticket through all of triage: reading -> vectors and n-grams -> heads -> rules -> priority -> who should take it.
 
 Pure but for the encoder's memory of texts; many tickets go through together, since the encoder is several times
 faster in batches. What is abstained from still carries its best guess: the person who decides sees both.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from aiops.tickets import urgency_rules
 from aiops.tickets.bundle import Bundle
 from aiops.tickets.encoder import Encoder
 from aiops.tickets.features import Block, Features
+from aiops.tickets.language import UNKNOWN, language
+from aiops.tickets.reading import Reading, read
 from aiops.tickets.reasons import Words
 from aiops.tickets.teams import Teams
 from aiops.tickets.ticket import Answer, Choice, Priority, Reason, Team, Ticket, Triage
@@ -37,9 +39,17 @@ class TriagePipeline:
     """Immutable: swap it whole to change the model. `precision` is how often an answer must be right (.9: nine times in
     ten) not to be abstained from; 0 answers always."""
 
-    def __init__(self, bundle: Bundle, encoder: Encoder, teams: Teams | None = None, precision: float = 0.0) -> None:
-        self.bundle, self._encoder = bundle, encoder
+    def __init__(
+        self,
+        bundle: Bundle,
+        encoder: Encoder,
+        teams: Teams | None = None,
+        precision: float = 0.0,
+        reader: Callable[[str, str], Reading] = read,
+    ) -> None:
+        self.bundle, self._encoder, self._reader = bundle, encoder, reader
         self._teams, self._precision = teams, precision
+        self._languages = frozenset(bundle.about.get("languages", ()))
 
     @property
     def model_version(self) -> str:
@@ -56,8 +66,8 @@ class TriagePipeline:
         if not tickets:
             return []
         classifier = self.bundle.classifier
-        titles = [_sound(ticket.title) for ticket in tickets]
-        texts = [joined(_sound(ticket.title), _sound(ticket.body)) for ticket in tickets]
+        readings = [self._reader(ticket.title, ticket.body) for ticket in tickets]
+        titles, texts = [one.title for one in readings], [one.joined for one in readings]
         vectors = self._encoder.encode(texts)
         features = self.bundle.idf.features(titles, texts, vectors)
         near = classifier.neighbours(vectors.sentence)
@@ -70,8 +80,12 @@ class TriagePipeline:
             answers = {
                 name: self._answer(name, predictions[name], row, words) for name in self.outputs if name != "team"
             }
-            is_ticket = bool(texts[row].strip()) and self._is_ticket(answers, float(scope[row]))
-            if not is_ticket:
+            is_ticket = (
+                bool(texts[row].strip()) and not readings[row].is_binary and self._is_ticket(answers, float(scope[row]))
+            )
+            spoken = language(texts[row]) if self._languages else UNKNOWN
+            is_foreign = spoken.code is not None and spoken.code not in self._languages
+            if not is_ticket or is_foreign:
                 answers = {name: _abstained(answer) for name, answer in answers.items()}
             rules = list(urgency_rules.held(texts[row], ticket.attributes))
             answers = {name: _floored(name, answer, rules) for name, answer in answers.items()}
@@ -81,11 +95,11 @@ class TriagePipeline:
                     answers,
                     self._priority(answers, rules),
                     teams,
-                    is_unsure or not is_ticket,
+                    is_unsure or not is_ticket or is_foreign,
                     is_ticket,
                     float(scope[row]),
-                    (),
-                    "",
+                    spoken.code or "",
+                    readings[row].redactions,
                     self.model_version,
                 )
             )
@@ -147,16 +161,6 @@ class TriagePipeline:
                 why = (Reason("description", "how near the ticket is to what the team owns", described[name]), *why)
             teams.append(Team(name, probability, why))
         return tuple(teams), is_unsure
-
-
-def joined(title: str, body: str) -> str:
-    """One text of title and body, as models are fitted on."""
-    return f"{title}\n{body}" if title and body else title or body
-
-
-def _sound(text: str) -> str:
-    """Without halves of surrogate pairs, which no encoder takes."""
-    return text.encode(errors="replace").decode()
 
 
 def _row(features: Features, row: int) -> Features:

@@ -48,19 +48,6 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Similar:
-    """A past ticket or incident that resembles this one."""
-
-    item_id: str
-    kind: str  # ticket, incident
-    title: str
-    passage: str
-    resolution: str
-    score: float
-    created_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Priority:
     """Impact x urgency by the matrix in force."""
 
@@ -89,6 +76,6 @@ class Triage:
     routing_abstained: bool
     is_ticket: bool
     scope_score: float
-    similar: tuple[Similar, ...]
-    language: str
+    language: str  # ISO 639-1, "" where it cannot be told
+    redactions: tuple[tuple[str, int], ...]  # kinds of personal data left out, and how often
     model_version: str
