@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo serve test check interop train-setup clean
+.PHONY: demo serve test check interop train-setup train-test clean
 
 demo: $(VENV)/.core  ## a simulated fleet with known faults, streamed through the real service
 	$(BIN)/aiops demo $(ARGS)
@@ -23,8 +23,10 @@ check: $(VENV)/.dev  ## lint, format, types
 interop: $(VENV)/.dev $(VENV)/.postgres  ## against a real Prometheus and PostgreSQL, which must be installed
 	$(BIN)/pytest -m interop $(ARGS)
 
-train-setup: $(VENV)/.dev  ## what training needs on top
-	$(BIN)/pip install --quiet -c training/constraints.txt -e '.[train]'
+train-setup: $(VENV)/.train  ## what training needs on top
+
+train-test: $(VENV)/.train  ## the tests that need it
+	$(BIN)/pytest -m train $(ARGS)
 
 clean:  ## what was built; never ./data
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -40,6 +42,10 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: $(VENV)/.core
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(VENV)/.train: training/constraints.txt $(VENV)/.dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -c training/constraints.txt -e '.[train]'
 	@touch $@
 
 $(VENV)/.postgres: $(VENV)/.core
