@@ -3,6 +3,7 @@
 Written from the description of each idea, in the order the engine applies them; constants are shared, code is not.
 """
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aiops.config import Rule
+from aiops.detection import baseline as B
 from aiops.detection import creep as C
 from aiops.detection import habit as H
 from aiops.detection import kernel as K
@@ -21,7 +23,7 @@ from aiops.detection import timeline as M
 from aiops.detection import variance as V
 from aiops.detection.policy_kernel import JUST_BELOW
 from aiops.detection.scores import Kind, Status
-from aiops.detection.state import BANK_SIZE
+from aiops.detection.state import BANK_SIZE, KEPT_HOURS_MAX
 
 
 @dataclass
@@ -154,6 +156,17 @@ class Slot:
 
 
 @dataclass
+class Baseline:
+    """What was usual when an anomaly began."""
+
+    numbers: dict[str, float]
+    variance: tuple[float, float, float]
+    tails: dict[tuple[int, bool], Tail]
+    hour: int  # of the week, at the onset
+    hours: dict[int, tuple[Slot, float]] = field(default_factory=dict)  # its season before it was learned
+
+
+@dataclass
 class Anomaly:
     """One anomaly from onset to end."""
 
@@ -167,6 +180,8 @@ class Anomaly:
     novelty: float = 0.0
     peak: float = 0.0
     persisted: bool = False
+    back: int = 0
+    before: Baseline | None = None
 
 
 class Flags(NamedTuple):
@@ -442,6 +457,8 @@ class Series:
         left = math.floor(position)
         week_hour = (time_ms // 3_600_000 + 72) % 168
         slot = self.slots[second // 3600]
+        if self.anomaly is not None and self.anomaly.before:
+            self._keep_hours(self.anomaly.before, week_hour)
         season = self._slot_mean(left)
         season += (position - left) * (self._slot_mean(left + 1) - season)
         season += self.week[week_hour] * self.week_count / (self.week_count + 2)
@@ -493,7 +510,7 @@ class Series:
         evidence = max(max(new, own / K.ALERT_FACTOR) if is_known else 0.0, far_out, stuck, crept, varied)
         if own > 0 and own == strength:
             kind = Kind.OWN
-        elif leaving > 0 and leaving >= new and leaving >= stuck:
+        elif leaving > 0 and self.jump_usual == 0 and leaving >= new and leaving >= stuck:
             kind = Kind.TREND
         elif stuck > 0 and stuck >= likely and stuck >= new:
             kind = Kind.STUCK
@@ -542,6 +559,43 @@ class Series:
         self.week[week_hour] = _step(self.week[week_hour], away, week_gain, K.CLIP_MEAN * usual + free)
         self.week_count = min(self.week_count + K.WEEK_COUNT_STEP * slow, K.WEEK_COUNT_MAX)
         self.count += 1
+
+    def _baseline(self) -> Baseline:
+        names = ("mu", "dev", "level", "size", "step_size", "run_size")
+        kept = Baseline(
+            {name: getattr(self, name) for name in names},
+            (self.variance.short, self.variance.long, self.variance.reach),
+            copy.deepcopy(self.tails),
+            self.last_time_ms // 3_600_000 + 72,
+        )
+        self._keep_hours(kept, kept.hour % 168)
+        return kept
+
+    def _keep_hours(self, kept: Baseline, week_hour: int) -> None:
+        passed = (week_hour - kept.hour) % 168
+        if passed >= KEPT_HOURS_MAX:
+            return
+        for hour in range(kept.hour, kept.hour + passed + 1):
+            if hour not in kept.hours:
+                kept.hours[hour] = copy.copy(self.slots[hour % 24]), self.week[hour % 168]
+
+    def _give_back(self, kept: Baseline) -> None:
+        was = kept.numbers
+        self.mu = min(max(self.mu, was["mu"] - was["dev"]), was["mu"] + was["dev"])
+        self.level = was["level"]
+        for name in ("dev", "size", "step_size", "run_size"):
+            setattr(self, name, min(getattr(self, name), B.GROWTH_MAX * was[name]))
+        self.variance.short, self.variance.long, self.variance.reach = kept.variance
+        for key, tail in kept.tails.items():
+            self.tails[key].q, self.tails[key].share, self.tails[key].excess = tail.q, tail.share, tail.excess
+        for hour, (slot, week) in kept.hours.items():
+            if slot.count >= B.SLOT_COUNT_MIN:
+                now = self.slots[hour % 24]
+                now.mean = min(max(now.mean, slot.mean - slot.size), slot.mean + slot.size)
+                now.mean_long = min(max(now.mean_long, slot.mean_long - slot.size), slot.mean_long + slot.size)
+                now.size = min(now.size, B.GROWTH_MAX * slot.size)
+                at = hour % 168
+                self.week[at] = min(max(self.week[at], week - slot.size), week + slot.size)
 
     def _stuck(self, is_same: bool, interval_s: float) -> float:
         if self.count <= 1:
@@ -601,11 +655,16 @@ class Series:
             self.anomaly = self.latest = Anomaly(
                 band[0], min(band[2] - band[0], band[0] - band[1]), kind, self.jump_usual
             )
+            self.anomaly.before = self._baseline()
         one = self.anomaly
         if one is not None:
             outside = abs(value - one.level) > one.half_width
+            one.back = 0 if outside else one.back + 1
+            if one.back == K.BACK_SAMPLES and one.kind != Kind.VARIANCE and one.before:
+                self._give_back(one.before)
             if self.variance.last >= 1 and not outside and band[1] <= value <= band[2]:
-                if one.kind <= Kind.PATTERN:
+                was_away = 2 * one.outside * self.interval_s > one.age_s
+                if one.kind <= Kind.PATTERN and not was_away:
                     one.kind, self.variance.is_told = Kind.VARIANCE, True
                 kind = Kind.VARIANCE if one.kind == Kind.VARIANCE else kind
             if one.kind == Kind.STUCK:
@@ -630,7 +689,8 @@ class Series:
             calm = strength < K.CALM_STRENGTH or (outside and strength < 1)
             one.quiet = one.quiet + 1 if calm else 0
             accepted = outside and one.quiet >= K.ACCEPT_SAMPLES and one.age_s >= K.ACCEPT_S
-            if accepted or (not outside and one.quiet >= K.CALM_SAMPLES):
+            is_back = one.kind <= Kind.DIP and one.back >= K.CALM_SAMPLES
+            if accepted or is_back or (not outside and one.quiet >= K.CALM_SAMPLES):
                 self.anomaly, ended = None, True
         return Flags(onset, persisted, ended, accepted, again), kind
 

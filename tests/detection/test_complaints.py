@@ -159,6 +159,46 @@ def test_an_outage_does_not_poison_the_season() -> None:
     assert len(onsets_after(scores, 15 * DAY + 20)) <= 3
 
 
+def faulty(step_s: int, faults: list[tuple[int, int]], factor: float = 5) -> tuple[Floats, int]:
+    """Noise over six days with faults on the sixth: (from, to) in seconds after the sample whose index is returned."""
+    values = np.random.default_rng(34).normal(50, 1.5, 6 * 86_400 // step_s)
+    start = (5 * 86_400 + 36_000) // step_s
+    for first_s, last_s in faults:
+        values[start + first_s // step_s : start + last_s // step_s] *= factor
+    return values, start
+
+
+@pytest.mark.parametrize("step_s", [15, 60])
+@pytest.mark.parametrize("fault_s", [120, 1200])
+def test_a_second_fault_after_half_an_hour_is_as_strange_as_the_first(step_s: int, fault_s: int) -> None:
+    second_s = fault_s + 1800
+    values, start = faulty(step_s, [(0, fault_s), (second_s, second_s + fault_s)])
+    scores = score(values, step_s)
+    width = scores.upper - scores.lower
+    second, samples = start + second_s // step_s, fault_s // step_s
+    assert width[second] < 4 * np.median(width[start - 200 : start])
+    assert set(scores.onsets.tolist()) | set(scores.again.tolist()) >= {start, second}
+    assert scores.anomalous[second : second + samples].mean() > 0.9 * scores.anomalous[start : start + samples].mean()
+
+
+@pytest.mark.parametrize("step_s", [15, 60])
+@pytest.mark.parametrize("fault_s", [120, 1200, 5400])
+def test_an_anomaly_ends_when_the_fault_does(step_s: int, fault_s: int) -> None:
+    values, start = faulty(step_s, [(0, fault_s)])
+    over = start + fault_s // step_s
+    assert [k for k in score(values, step_s).endings.tolist() if k >= start] == [over + 4]  # five calm samples
+
+
+def test_what_an_hour_of_fault_taught_is_not_believed_the_day_after() -> None:
+    values = daily(np.random.default_rng(35), 16)
+    values[10 * DAY + 138 : 10 * DAY + 150] *= 5
+    scores = score(values)
+    width = scores.upper - scores.lower
+    day_after = slice(11 * DAY + 132, 11 * DAY + 156)
+    assert width[day_after].mean() < 3 * width[9 * DAY + 132 : 9 * DAY + 156].mean()
+    assert np.abs(scores.expected[day_after] - values[day_after]).mean() < 6
+
+
 def test_late_and_repeated_samples_change_nothing() -> None:
     values = daily(np.random.default_rng(9), 5)
     times = START_MS + 300_000 * np.arange(len(values))

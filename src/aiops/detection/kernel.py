@@ -15,6 +15,7 @@ from numba import njit
 
 from aiops.compiled import forget_stale
 from aiops.detection import state as S
+from aiops.detection.baseline import give_back, keep, keep_hour
 from aiops.detection.creep import creep
 from aiops.detection.habit import is_habit
 from aiops.detection.lanes import apart, together
@@ -59,6 +60,7 @@ REFRACTORY_SAMPLES = 120.0
 BREAK_THROUGH = 2.4  # within the refractory time only something this much stranger is a new onset
 CALM_STRENGTH = 0.5
 CALM_SAMPLES = 5.0  # so many calm samples in a row inside the band end an anomaly
+BACK_SAMPLES = 3.0  # so many in a row within the band of its onset: over, so what it taught is taken back
 ACCEPT_SAMPLES, ACCEPT_S = 60.0, 7200.0  # so many calm samples in a row outside it, so long after, are the new normal
 LEVEL_SHIFT_SAMPLES = 10.0
 PERSIST_SAMPLES = 3.0
@@ -132,6 +134,8 @@ def learn_and_score(body, i, value, time_ms, clock, interval_s, is_gap, quantum,
         level, last = 0.0, value
     hour, left, right, weight, week_hour = clock
     slot = S.SLOTS + hour * S.SLOT_SIZE
+    if body[i, S.ACTIVE] > 0:
+        keep_hour(body, i, week_hour)
     season = slot_mean(body, i, left, mu)
     season += weight * (slot_mean(body, i, right, mu) - season)  # in this form exact where both are the same
     week_count = float(body[i, S.WEEK_COUNT])
@@ -201,7 +205,7 @@ def learn_and_score(body, i, value, time_ms, clock, interval_s, is_gap, quantum,
     found[5], found[10] = max(known_new, far_out, stuck, found[7], found[8]), is_known
     if own > 0 and own >= strength:
         found[3] = OWN
-    elif leaving > 0 and leaving >= new and leaving >= stuck:
+    elif leaving > 0 and found[9] == 0 and leaving >= new and leaving >= stuck:  # what jumps does not creep
         found[3] = TREND
     elif stuck > 0 and stuck >= likelihood and stuck >= new:
         found[3] = STUCK
@@ -275,10 +279,15 @@ def live(body, i, strength, value, time_ms, interval_s, found, persist_s):
         body[i, S.ONSET_HALF_WIDTH] = min(found[2] - found[0], found[0] - found[1])
         body[i, S.ONSET_KIND], body[i, S.ONSET_USUAL] = found[3], found[9]
         body[i, S.ONSET_NOVELTY], body[i, S.ONSET_PEAK] = 0, 0
+        keep(body, i, hour_slots(time_ms)[4])
     if body[i, S.ACTIVE] > 0:
         outside = abs(value - body[i, S.ONSET_LEVEL]) > body[i, S.ONSET_HALF_WIDTH]
+        body[i, S.BACK] = 0 if outside else body[i, S.BACK] + 1
+        if body[i, S.BACK] == BACK_SAMPLES and body[i, S.ONSET_KIND] != VARIANCE:
+            give_back(body, i)
         if found[8] >= 1 and not outside and found[1] <= value <= found[2]:
-            if body[i, S.ONSET_KIND] <= PATTERN:  # what began as a spike is a change of variance
+            was_away = 2 * body[i, S.OUTSIDE] * interval_s > body[i, S.ONSET_AGE_S]
+            if body[i, S.ONSET_KIND] <= PATTERN and not was_away:  # what began as a spike is a change of variance
                 body[i, S.ONSET_KIND], body[i, S.VARYING] = VARIANCE, 1
             if body[i, S.ONSET_KIND] == VARIANCE:
                 found[3] = VARIANCE
@@ -310,7 +319,8 @@ def live(body, i, strength, value, time_ms, interval_s, found, persist_s):
         calm = strength < CALM_STRENGTH or (outside and strength < 1)
         body[i, S.QUIET] = body[i, S.QUIET] + 1 if calm else 0
         accepted = outside and body[i, S.QUIET] >= ACCEPT_SAMPLES and body[i, S.ONSET_AGE_S] >= ACCEPT_S
-        if accepted or (not outside and body[i, S.QUIET] >= CALM_SAMPLES):
+        is_back = body[i, S.ONSET_KIND] <= DIP and body[i, S.BACK] >= CALM_SAMPLES
+        if accepted or is_back or (not outside and body[i, S.QUIET] >= CALM_SAMPLES):
             body[i, S.ACTIVE] = 0
             flags += ENDED + ACCEPTED * accepted
     return flags + ONSET * onset + AGAIN * again

@@ -25,6 +25,7 @@ OWN = (  # not of the sibling: what happened to this series; creep, variance and
     *(S.MEAN_FAST, S.MEAN_SLOW, S.EXCESS, S.REFRACTORY, S.ONSET_STRENGTH, S.ACTIVE, S.OUTSIDE, S.QUIET, S.ONSET_LEVEL),
     *(S.ONSET_HALF_WIDTH, S.ONSET_AGE_S, S.PERSISTED, S.SAME_RUN, S.STUCK, S.ONSET_KIND, S.GAP_MAX_S, S.GROSS_RUN),
     *(S.ONSET_NOVELTY, S.ONSET_PEAK, S.ONSET_USUAL, S.QUANTUM, S.RUN_MEAN, *range(S.CREEP, S.BANK)),
+    *range(S.TURNS, S.BODY_SIZE),
 )
 IN_UNITS = (  # of the value: they scale with the level
     *(S.CENTRE, S.SPREAD, S.LOW, S.HIGH, S.MU, S.DEV, S.LEVEL, S.RESIDUAL_ABS, S.STEP_ABS),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 7
+FORMAT = 8
 """Raise when the meaning of any column changes: snapshots of another format are refused."""
 
 # head: float64 (n, 8)
@@ -65,7 +65,12 @@ TURNS = HABIT + 2 * HABIT_SIZE  # of a series with a limit, towards it is up: th
 LIMIT_TURN, LIMIT_PEAK, LIMIT_TROUGH = TURNS, TURNS + 1, TURNS + 2  # where this rise and this fall have come to,
 LIMIT_FALLING, LIMIT_FALL, LIMIT_RETURNS = TURNS + 3, TURNS + 4, TURNS + 5  # how far it falls, how often it did,
 LIMIT_TOLD, LIMIT_AWAY = TURNS + 6, TURNS + 7  # where it was told; for how many steps the limit is out of sight again
-BODY_SIZE = TURNS + 32
+KEPT = TURNS + 32  # the baseline at the onset, see `baseline`: MU .. RUN_ABS,
+KEPT_SCALARS, KEPT_SIZES = 7, KEPT + 7  # SIZE_SHORT .. SIZE_REACH,
+KEPT_TAILS = KEPT + 10  # Q, P, E of each tail,
+KEPT_SLOTS, KEPT_HOURS_MAX = KEPT_TAILS + 6 * STATISTICS, 5  # mean, size, long mean of an hour of day; of the week
+KEPT_HOUR, KEPT_HOURS, BACK = KEPT + 54, KEPT + 55, KEPT + 56  # first hour, how many; samples back within the band
+BODY_SIZE = KEPT + 64
 
 BYTES_PER_SERIES = 8 * HEAD_SIZE + 4 * BODY_SIZE
 LINE_BYTES = 64  # of the processor's cache

@@ -1,0 +1,87 @@
+"""The baseline as it was when an anomaly began, given back once the anomaly is over.
+
+While an anomaly lasts everything goes on learning, for it may be the new normal. Where the series comes back instead,
+what was learned meanwhile was no baseline: sizes would be many times too wide and the next fault no anomaly. So the
+onset keeps a copy, and the return puts it back but for a limit: an anomaly widens a size by no more than GROWTH_MAX and
+moves a mean by no more than one size. What happens again and again is therefore still learned, over several times.
+
+Of the season the first KEPT_HOURS_MAX hours are kept; later ones have learned as far as their own limits let them.
+"""
+
+from numba import njit
+
+from aiops.detection import state as S
+
+GROWTH_MAX = 3.0
+SLOT_COUNT_MIN = 12  # an hour seen less often has no baseline to give back
+NOT_KNOWN = -1.0
+
+
+@njit(inline="always")
+def keep(body, i, week_hour):
+    """At an onset: a copy of what an anomaly could spoil."""
+    body[i, S.KEPT_HOUR], body[i, S.KEPT_HOURS], body[i, S.BACK] = week_hour, 0, 0
+    for k in range(S.KEPT_SCALARS):
+        body[i, S.KEPT + k] = body[i, S.MU + k]
+    for k in range(3):
+        body[i, S.KEPT_SIZES + k] = body[i, S.SIZE_SHORT + k]
+    for tail in range(2 * S.STATISTICS):
+        column, kept = S.TAILS + tail * S.TAIL_SIZE, S.KEPT_TAILS + 3 * tail
+        body[i, kept] = body[i, column + S.TAIL_Q]
+        body[i, kept + 1] = body[i, column + S.TAIL_P]
+        body[i, kept + 2] = body[i, column + S.TAIL_E]
+    keep_hour(body, i, week_hour)
+
+
+@njit
+def keep_hour(body, i, week_hour):
+    """While an anomaly lasts: the season of this hour before it is learned, where it is one of the first."""
+    hours = (week_hour - int(body[i, S.KEPT_HOUR])) % 168 + 1
+    if hours > S.KEPT_HOURS_MAX:
+        return
+    for k in range(int(body[i, S.KEPT_HOURS]), hours):
+        hour, kept = (int(body[i, S.KEPT_HOUR]) + k) % 168, S.KEPT_SLOTS + 4 * k
+        slot = S.SLOTS + hour % 24 * S.SLOT_SIZE
+        is_known = body[i, slot + S.SLOT_COUNT] >= SLOT_COUNT_MIN
+        body[i, kept] = body[i, slot + S.SLOT_MEAN]
+        body[i, kept + 1] = body[i, slot + S.SLOT_ABS] if is_known else NOT_KNOWN
+        body[i, kept + 2] = body[i, slot + S.SLOT_MEAN_LONG]
+        body[i, kept + 3] = body[i, S.WEEK + hour]
+    body[i, S.KEPT_HOURS] = max(body[i, S.KEPT_HOURS], hours)
+
+
+@njit
+def limit_mean(body, i, column, kept, size):
+    """The mean in this column no further than `size` from what it was."""
+    was = float(body[i, kept])
+    body[i, column] = min(max(float(body[i, column]), was - size), was + size)
+
+
+@njit
+def limit_size(body, i, column, size):
+    """The size in this column no larger than GROWTH_MAX times what it was."""
+    body[i, column] = min(float(body[i, column]), GROWTH_MAX * size)
+
+
+@njit
+def give_back(body, i):
+    """The anomaly is over: the baseline of before, changed by no more than the limit."""
+    limit_mean(body, i, S.MU, S.KEPT, float(body[i, S.KEPT + S.DEV - S.MU]))
+    body[i, S.LEVEL] = body[i, S.KEPT + S.LEVEL - S.MU]
+    for column in (S.DEV, S.RESIDUAL_ABS, S.STEP_ABS, S.RUN_ABS):
+        limit_size(body, i, column, float(body[i, S.KEPT + column - S.MU]))
+    for k in range(3):
+        body[i, S.SIZE_SHORT + k] = body[i, S.KEPT_SIZES + k]
+    for tail in range(2 * S.STATISTICS):
+        column, kept = S.TAILS + tail * S.TAIL_SIZE, S.KEPT_TAILS + 3 * tail
+        body[i, column + S.TAIL_Q] = body[i, kept]
+        body[i, column + S.TAIL_P] = body[i, kept + 1]
+        body[i, column + S.TAIL_E] = body[i, kept + 2]
+    for k in range(int(body[i, S.KEPT_HOURS])):
+        hour, kept = (int(body[i, S.KEPT_HOUR]) + k) % 168, S.KEPT_SLOTS + 4 * k
+        slot, size = S.SLOTS + hour % 24 * S.SLOT_SIZE, float(body[i, kept + 1])
+        if size != NOT_KNOWN:
+            limit_mean(body, i, slot + S.SLOT_MEAN, kept, size)
+            limit_size(body, i, slot + S.SLOT_ABS, size)
+            limit_mean(body, i, slot + S.SLOT_MEAN_LONG, kept + 2, size)
+            limit_mean(body, i, S.WEEK + hour, kept + 3, size)
