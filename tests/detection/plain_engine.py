@@ -587,7 +587,8 @@ class Series:
             setattr(self, name, min(getattr(self, name), B.GROWTH_MAX * was[name]))
         self.variance.short, self.variance.long, self.variance.reach = kept.variance
         for key, tail in kept.tails.items():
-            self.tails[key].q, self.tails[key].share, self.tails[key].excess = tail.q, tail.share, tail.excess
+            if tail.count:
+                self.tails[key].q, self.tails[key].share, self.tails[key].excess = tail.q, tail.share, tail.excess
         for hour, (slot, week) in kept.hours.items():
             if slot.count >= B.SLOT_COUNT_MIN:
                 now = self.slots[hour % 24]

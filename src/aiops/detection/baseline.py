@@ -25,11 +25,11 @@ def keep(body, i, week_hour):
         body[i, S.KEPT + k] = body[i, S.MU + k]
     for k in range(3):
         body[i, S.KEPT_SIZES + k] = body[i, S.SIZE_SHORT + k]
-    for tail in range(2 * S.STATISTICS):
-        column, kept = S.TAILS + tail * S.TAIL_SIZE, S.KEPT_TAILS + 3 * tail
-        body[i, kept] = body[i, column + S.TAIL_Q]
-        body[i, kept + 1] = body[i, column + S.TAIL_P]
-        body[i, kept + 2] = body[i, column + S.TAIL_E]
+    for tail in range(S.TAIL_COUNT):
+        column, kept = S.TAILS + tail, S.KEPT_TAILS + 3 * tail
+        body[i, kept] = body[i, column + S.TAIL_COUNT * S.TAIL_Q]
+        body[i, kept + 1] = body[i, column + S.TAIL_COUNT * S.TAIL_P]
+        body[i, kept + 2] = body[i, column + S.TAIL_COUNT * S.TAIL_E]
     keep_hour(body, i, week_hour)
 
 
@@ -72,11 +72,12 @@ def give_back(body, i):
         limit_size(body, i, column, float(body[i, S.KEPT + column - S.MU]))
     for k in range(3):
         body[i, S.SIZE_SHORT + k] = body[i, S.KEPT_SIZES + k]
-    for tail in range(2 * S.STATISTICS):
-        column, kept = S.TAILS + tail * S.TAIL_SIZE, S.KEPT_TAILS + 3 * tail
-        body[i, column + S.TAIL_Q] = body[i, kept]
-        body[i, column + S.TAIL_P] = body[i, kept + 1]
-        body[i, column + S.TAIL_E] = body[i, kept + 2]
+    for tail in range(S.TAIL_COUNT):
+        column, kept = S.TAILS + tail, S.KEPT_TAILS + 3 * tail
+        if body[i, kept + 1] > 0:  # else none of this sign had been seen
+            body[i, column + S.TAIL_COUNT * S.TAIL_Q] = body[i, kept]
+            body[i, column + S.TAIL_COUNT * S.TAIL_P] = body[i, kept + 1]
+            body[i, column + S.TAIL_COUNT * S.TAIL_E] = body[i, kept + 2]
     for k in range(int(body[i, S.KEPT_HOURS])):
         hour, kept = (int(body[i, S.KEPT_HOUR]) + k) % 168, S.KEPT_SLOTS + 4 * k
         slot, size = S.SLOTS + hour % 24 * S.SLOT_SIZE, float(body[i, kept + 1])
