@@ -334,6 +334,8 @@ class Series:
     refractory: int = 0
     onset_strength: float = 0.0
     anomaly: Anomaly | None = None
+    untold: Anomaly | None = None  # a rule keeps it from being one
+    was_negative: bool = False
     latest: Anomaly = field(default_factory=lambda: Anomaly(0.0, 0.0, Kind.NONE, 0.0))
     rule: Rule | None = None
     low_bar: float = 0.0
@@ -369,19 +371,28 @@ class Series:
         change = 0.0 if first or not math.isfinite(previous) else min(abs(raw - previous), K.RAW_MAX)
         if change > 0 and (quantum == 0 or change < quantum):
             self.quantum = change
+        self.was_negative |= value < 0
         if self.count <= warm_up:
             return Answer(Status.WARMING_UP)
-        if self.rule and kind not in (Kind.STUCK, Kind.VARIANCE) and not self._counts(self.rule, value, band[0], kind):
+        begins, untold = False, strength
+        returns = self.untold is not None and abs(value - self.untold.level) <= self.untold.half_width
+        counts = not self.rule or (self._counts(self.rule, value, band[0], kind) and not returns)
+        if not counts and kind not in (Kind.STUCK, Kind.VARIANCE):
+            begins, untold = telling >= 1 and kind <= Kind.DIP, strength
             strength, telling, evidence = min(strength, JUST_BELOW), 0.0, 0.0
         learned = self.count - 1
         is_known = learned >= K.KNOWN_SAMPLES or learned * max(self.interval_s, 1e-3) >= K.KNOWN_S
         hint = self._is_hint(telling) and telling < 1
         at_onset = self.anomaly
         life, kind = self._live(strength, telling, value, band, kind, evidence, persist_s)
-        expected, lower, upper = (base + scale * x for x in band)
+        if self.anomaly is None:
+            self._follow_untold(begins, untold, value, band)
         told = band
         if life.persisted and not (life.onset or life.again) and at_onset:
             told = at_onset.level, at_onset.level - at_onset.half_width, at_onset.level + at_onset.half_width
+        zero = -math.inf if self.was_negative else 0.0
+        expected, lower, upper = (base + scale * max(x, zero) for x in band)
+        told = max(told[0], zero), max(told[1], zero), max(told[2], zero)
         shifted = self.anomaly is not None and kind in (Kind.LEVEL_SHIFT, Kind.VARIANCE)
         return Answer(
             Status.SCORED,
@@ -457,8 +468,9 @@ class Series:
         left = math.floor(position)
         week_hour = (time_ms // 3_600_000 + 72) % 168
         slot = self.slots[second // 3600]
-        if self.anomaly is not None and self.anomaly.before:
-            self._keep_hours(self.anomaly.before, week_hour)
+        for running in (self.anomaly, self.untold):
+            if running is not None and running.before:
+                self._keep_hours(running.before, week_hour)
         season = self._slot_mean(left)
         season += (position - left) * (self._slot_mean(left + 1) - season)
         season += self.week[week_hour] * self.week_count / (self.week_count + 2)
@@ -656,12 +668,13 @@ class Series:
             self.anomaly = self.latest = Anomaly(
                 band[0], min(band[2] - band[0], band[0] - band[1]), kind, self.jump_usual
             )
-            self.anomaly.before = self._baseline()
+            self.anomaly.before = self.untold.before if self.untold else self._baseline()
+            self.untold = None
         one = self.anomaly
         if one is not None:
             outside = abs(value - one.level) > one.half_width
             one.back = 0 if outside else one.back + 1
-            if one.back == K.BACK_SAMPLES and one.kind != Kind.VARIANCE and one.before:
+            if one.back == B.BACK_SAMPLES and one.kind <= Kind.DIP and one.before:
                 self._give_back(one.before)
             if self.variance.last >= 1 and not outside and band[1] <= value <= band[2]:
                 was_away = 2 * one.outside * self.interval_s > one.age_s
@@ -689,11 +702,28 @@ class Series:
                 one.persisted = persisted = True
             calm = strength < K.CALM_STRENGTH or (outside and strength < 1)
             one.quiet = one.quiet + 1 if calm else 0
-            accepted = outside and one.quiet >= K.ACCEPT_SAMPLES and one.age_s >= K.ACCEPT_S
-            is_back = one.kind <= Kind.DIP and one.back >= K.CALM_SAMPLES
-            if accepted or is_back or (not outside and one.quiet >= K.CALM_SAMPLES):
+            accepted = outside and one.quiet >= B.ACCEPT_SAMPLES and one.age_s >= B.ACCEPT_S
+            is_back = one.kind <= Kind.DIP and one.back >= B.CALM_SAMPLES
+            if accepted or is_back or (not outside and one.quiet >= B.CALM_SAMPLES):
                 self.anomaly, ended = None, True
         return Flags(onset, persisted, ended, accepted, again), kind
+
+    def _follow_untold(self, begins: bool, strength: float, value: float, band: tuple[float, float, float]) -> None:
+        if begins and self.untold is None:
+            self.untold = Anomaly(band[0], min(band[2] - band[0], band[0] - band[1]), Kind.NONE, 0.0)
+            self.untold.before, self.untold.age_s = self._baseline(), -self.interval_s
+        one = self.untold
+        if one is None or one.before is None:
+            return
+        outside = abs(value - one.level) > one.half_width
+        one.back = 0 if outside else one.back + 1
+        one.age_s += self.interval_s
+        one.quiet = one.quiet + 1 if outside and strength < 1 else 0
+        if one.back == B.BACK_SAMPLES:
+            self._give_back(one.before)
+        is_accepted = one.quiet >= B.ACCEPT_SAMPLES and one.age_s >= B.ACCEPT_S
+        if is_accepted or one.back >= B.CALM_SAMPLES:
+            self.untold = None
 
 
 def _step(mean: float, value: float, gain: float, clip: float) -> float:

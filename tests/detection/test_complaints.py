@@ -199,6 +199,17 @@ def test_what_an_hour_of_fault_taught_is_not_believed_the_day_after() -> None:
     assert np.abs(scores.expected[day_after] - values[day_after]).mean() < 6
 
 
+@pytest.mark.parametrize("floor", [0, -5])
+def test_what_was_never_negative_is_not_expected_to_be(floor: float) -> None:
+    values = np.maximum(np.random.default_rng(36).exponential(3, 6 * DAY) - 2, 0)
+    values[10] += floor
+    scores = score(values)
+    known = np.isfinite(scores.lower)
+    assert (scores.lower[known].min() >= 0) == (floor == 0)
+    assert (scores.lower <= scores.expected)[known].all()
+    assert (scores.expected <= scores.upper)[known].all()
+
+
 def test_late_and_repeated_samples_change_nothing() -> None:
     values = daily(np.random.default_rng(9), 5)
     times = START_MS + 300_000 * np.arange(len(values))

@@ -53,18 +53,29 @@ def test_only_what_counts_alerts(rule: dict[str, object], jump: float, alerts: b
     assert (scores.kind[AT] != Kind.NONE) == alerts
 
 
-def test_a_rule_changes_nothing_else() -> None:
-    free, ruled = scored(course(-60)), scored(course(-60), Rule(match="errors", direction="up"))
-    np.testing.assert_array_equal(free.status, ruled.status)
-    # from the first alert on, the free one has a higher bar of novelty, and it takes back what the dip taught
-    first = int(free.onsets[0])
-    for column in ("expected", "lower", "upper"):
-        np.testing.assert_array_equal(getattr(free, column)[: first + 1], getattr(ruled, column)[: first + 1])
+@pytest.mark.parametrize("length", [1, 20, 200])
+def test_a_rule_changes_nothing_else(length: int) -> None:
+    free, ruled = scored(course(-60, length)), scored(course(-60, length), Rule(match="errors", direction="up"))
+    for column in ("expected", "lower", "upper", "status"):
+        np.testing.assert_array_equal(getattr(free, column), getattr(ruled, column))
+    first = int(free.onsets[0])  # from the first alert on, the free one has a higher bar of novelty
     usual = (free.strength[:first] < 0.9) & (ruled.strength[:first] > 0)
     np.testing.assert_array_equal(free.score[:first][usual], ruled.score[:first][usual])
-    other = scored(course(-60), Rule(match="latency", direction="up"))
+    other = scored(course(-60, length), Rule(match="latency", direction="up"))
     np.testing.assert_array_equal(free.score, other.score)
     np.testing.assert_array_equal(free.onsets, other.onsets)
+
+
+@pytest.mark.parametrize("length", [5, 20])
+def test_the_way_back_from_what_does_not_count_is_no_alert(length: int) -> None:
+    scores = scored(course(-60, length), Rule(match="errors", direction="up"))
+    assert not [k for k in scores.onsets.tolist() if k >= AT]
+
+
+def test_what_a_rule_keeps_from_alerting_does_not_hide_what_comes_next() -> None:
+    values = course(-60, 20)
+    values[AT + 25 : AT + 28] += 20
+    assert AT + 25 in scored(values, Rule(match="errors", direction="up")).onsets
 
 
 def test_a_later_rule_wins_setting_by_setting() -> None:

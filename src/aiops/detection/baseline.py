@@ -4,6 +4,9 @@ While an anomaly lasts everything goes on learning, for it may be the new normal
 what was learned meanwhile was no baseline: sizes would be many times too wide and the next fault no anomaly. So the
 onset keeps a copy, and the return puts it back but for a limit: an anomaly widens a size by no more than GROWTH_MAX and
 moves a mean by no more than one size. What happens again and again is therefore still learned, over several times.
+Only of spikes and dips: they alone are over once the value is back, and nothing else widens the band.
+
+A rule that keeps a deviation from alerting does not change what is usual: it begins and ends untold (ACTIVE is UNTOLD).
 
 Of the season the first KEPT_HOURS_MAX hours are kept; later ones have learned as far as their own limits let them.
 """
@@ -15,6 +18,11 @@ from aiops.detection import state as S
 GROWTH_MAX = 3.0
 SLOT_COUNT_MIN = 12  # an hour seen less often has no baseline to give back
 NOT_KNOWN = -1.0
+UNTOLD = -1.0
+
+CALM_SAMPLES = 5.0  # so many calm samples in a row inside the band end an anomaly
+BACK_SAMPLES = 3.0  # so many in a row within the band of its onset: over, so what it taught is taken back
+ACCEPT_SAMPLES, ACCEPT_S = 60.0, 7200.0  # so many calm samples in a row outside it, so long after, are the new normal
 
 
 @njit(inline="always")
@@ -86,3 +94,37 @@ def give_back(body, i):
             limit_size(body, i, slot + S.SLOT_ABS, size)
             limit_mean(body, i, slot + S.SLOT_MEAN_LONG, kept + 2, size)
             limit_mean(body, i, S.WEEK + hour, kept + 3, size)
+
+
+@njit
+def follow_untold(body, i, begins, strength, value, interval_s, week_hour, found):
+    """The life of a deviation that a rule keeps from alerting, as far as the baseline is concerned. begins: it would
+    have been an onset; strength: what it would have been; found: expected, lower, upper."""
+    if body[i, S.ACTIVE] == 0:
+        if not begins:
+            return
+        body[i, S.ACTIVE], body[i, S.QUIET], body[i, S.ONSET_AGE_S] = UNTOLD, 0, -interval_s
+        body[i, S.UNTOLD_LEVEL] = found[0]
+        body[i, S.UNTOLD_HALF_WIDTH] = min(found[2] - found[0], found[0] - found[1])
+        keep(body, i, week_hour)
+    outside = abs(value - body[i, S.UNTOLD_LEVEL]) > body[i, S.UNTOLD_HALF_WIDTH]
+    body[i, S.BACK] = 0 if outside else body[i, S.BACK] + 1
+    if body[i, S.BACK] == BACK_SAMPLES:
+        give_back(body, i)
+    body[i, S.ONSET_AGE_S] += interval_s
+    body[i, S.QUIET] = body[i, S.QUIET] + 1 if outside and strength < 1 else 0
+    accepted = body[i, S.QUIET] >= ACCEPT_SAMPLES and body[i, S.ONSET_AGE_S] >= ACCEPT_S
+    if accepted or body[i, S.BACK] >= CALM_SAMPLES:
+        body[i, S.ACTIVE] = 0
+
+
+@njit(inline="always")
+def returns(body, i, value):
+    """Whether this is the way back from what a rule keeps from alerting: no more an alert than that was."""
+    return body[i, S.ACTIVE] < 0 and abs(value - body[i, S.UNTOLD_LEVEL]) <= body[i, S.UNTOLD_HALF_WIDTH]
+
+
+@njit(inline="always")
+def shown(body, i, usual):
+    """A number of the band as told: what was never negative is not expected to be."""
+    return 0.0 if usual < 0 and body[i, S.NEGATIVE] == 0 else usual

@@ -14,8 +14,8 @@ import numpy as np
 from numba import njit
 
 from aiops.compiled import forget_stale
+from aiops.detection import baseline as B
 from aiops.detection import state as S
-from aiops.detection.baseline import give_back, keep, keep_hour
 from aiops.detection.creep import creep
 from aiops.detection.habit import is_habit
 from aiops.detection.lanes import apart, together
@@ -59,9 +59,6 @@ BAND_LP = 3.0  # the expected band holds all but one in a thousand on each side
 REFRACTORY_SAMPLES = 120.0
 BREAK_THROUGH = 2.4  # within the refractory time only something this much stranger is a new onset
 CALM_STRENGTH = 0.5
-CALM_SAMPLES = 5.0  # so many calm samples in a row inside the band end an anomaly
-BACK_SAMPLES = 3.0  # so many in a row within the band of its onset: over, so what it taught is taken back
-ACCEPT_SAMPLES, ACCEPT_S = 60.0, 7200.0  # so many calm samples in a row outside it, so long after, are the new normal
 LEVEL_SHIFT_SAMPLES = 10.0
 PERSIST_SAMPLES = 3.0
 CREEP_OVER = 0.7  # a creep is over below this share of its bar
@@ -134,8 +131,8 @@ def learn_and_score(body, i, value, time_ms, clock, interval_s, is_gap, quantum,
         level, last = 0.0, value
     hour, left, right, weight, week_hour = clock
     slot = S.SLOTS + hour * S.SLOT_SIZE
-    if body[i, S.ACTIVE] > 0:
-        keep_hour(body, i, week_hour)
+    if body[i, S.ACTIVE] != 0:
+        B.keep_hour(body, i, week_hour)
     season = slot_mean(body, i, left, mu)
     season += weight * (slot_mean(body, i, right, mu) - season)  # in this form exact where both are the same
     week_count = float(body[i, S.WEEK_COUNT])
@@ -255,13 +252,13 @@ def live(body, i, strength, value, time_ms, interval_s, found, persist_s):
     refractory = body[i, S.REFRACTORY]
     telling = found[6]
     onset = telling >= 1 and (refractory <= 0 or telling > BREAK_THROUGH * body[i, S.ONSET_STRENGTH])
-    again = not onset and strength >= 1 and refractory > 0 and body[i, S.ACTIVE] == 0 and body[i, S.ONSET_USUAL] >= 0
+    again = not onset and strength >= 1 and refractory > 0 and body[i, S.ACTIVE] <= 0 and body[i, S.ONSET_USUAL] >= 0
     again = again and abs(value - body[i, S.ONSET_LEVEL]) > body[i, S.ONSET_HALF_WIDTH]
     flags = 0
     if onset:
         body[i, S.REFRACTORY], body[i, S.ONSET_STRENGTH] = REFRACTORY_SAMPLES, telling
         onset = not is_habit(body, i, time_ms, telling)
-        if not onset and body[i, S.ACTIVE] == 0:
+        if not onset and body[i, S.ACTIVE] <= 0:
             body[i, S.ONSET_USUAL] = -1
         body[i, S.BUDGET] += 1
         if found[7] >= 1:
@@ -272,19 +269,20 @@ def live(body, i, strength, value, time_ms, interval_s, found, persist_s):
             body[i, S.STUCK] = 2
     elif refractory > 0:
         body[i, S.REFRACTORY] = refractory - 1
-    if (onset or again) and body[i, S.ACTIVE] == 0:
+    if (onset or again) and body[i, S.ACTIVE] <= 0:
+        if body[i, S.ACTIVE] == 0:  # else the copy is there
+            B.keep(body, i, hour_slots(time_ms)[4])
         body[i, S.ACTIVE], body[i, S.OUTSIDE], body[i, S.QUIET] = 1, 0, 0
-        body[i, S.PERSISTED], body[i, S.ONSET_AGE_S] = 0, 0
+        body[i, S.PERSISTED], body[i, S.ONSET_AGE_S], body[i, S.BACK] = 0, 0, 0
         body[i, S.ONSET_LEVEL] = found[0]
         body[i, S.ONSET_HALF_WIDTH] = min(found[2] - found[0], found[0] - found[1])
         body[i, S.ONSET_KIND], body[i, S.ONSET_USUAL] = found[3], found[9]
         body[i, S.ONSET_NOVELTY], body[i, S.ONSET_PEAK] = 0, 0
-        keep(body, i, hour_slots(time_ms)[4])
     if body[i, S.ACTIVE] > 0:
         outside = abs(value - body[i, S.ONSET_LEVEL]) > body[i, S.ONSET_HALF_WIDTH]
         body[i, S.BACK] = 0 if outside else body[i, S.BACK] + 1
-        if body[i, S.BACK] == BACK_SAMPLES and body[i, S.ONSET_KIND] != VARIANCE:
-            give_back(body, i)
+        if body[i, S.BACK] == B.BACK_SAMPLES and body[i, S.ONSET_KIND] <= DIP:
+            B.give_back(body, i)
         if found[8] >= 1 and not outside and found[1] <= value <= found[2]:
             was_away = 2 * body[i, S.OUTSIDE] * interval_s > body[i, S.ONSET_AGE_S]
             if body[i, S.ONSET_KIND] <= PATTERN and not was_away:  # what began as a spike is a change of variance
@@ -318,9 +316,9 @@ def live(body, i, strength, value, time_ms, interval_s, found, persist_s):
             flags += PERSISTED
         calm = strength < CALM_STRENGTH or (outside and strength < 1)
         body[i, S.QUIET] = body[i, S.QUIET] + 1 if calm else 0
-        accepted = outside and body[i, S.QUIET] >= ACCEPT_SAMPLES and body[i, S.ONSET_AGE_S] >= ACCEPT_S
-        is_back = body[i, S.ONSET_KIND] <= DIP and body[i, S.BACK] >= CALM_SAMPLES
-        if accepted or is_back or (not outside and body[i, S.QUIET] >= CALM_SAMPLES):
+        accepted = outside and body[i, S.QUIET] >= B.ACCEPT_SAMPLES and body[i, S.ONSET_AGE_S] >= B.ACCEPT_S
+        is_back = body[i, S.ONSET_KIND] <= DIP and body[i, S.BACK] >= B.CALM_SAMPLES
+        if accepted or is_back or (not outside and body[i, S.QUIET] >= B.CALM_SAMPLES):
             body[i, S.ACTIVE] = 0
             flags += ENDED + ACCEPTED * accepted
     return flags + ONSET * onset + AGAIN * again
@@ -330,11 +328,11 @@ def live(body, i, strength, value, time_ms, interval_s, found, persist_s):
 def tell(body, i, value, is_onset, found, parts, told, k):
     """Keeps what a sentence needs; an anomaly that lasts is told against what was expected when it began."""
     told[k, 0] = value
-    for column in range(3):
-        told[k, 1 + column] = found[column]
     if not is_onset:
         level, half_width = float(body[i, S.ONSET_LEVEL]), float(body[i, S.ONSET_HALF_WIDTH])
-        told[k, 1], told[k, 2], told[k, 3] = level, level - half_width, level + half_width
+        found[0], found[1], found[2] = level, level - half_width, level + half_width
+    for column in range(3):
+        told[k, 1 + column] = B.shown(body, i, found[column])
     for part in range(len(parts)):
         told[k, TOLD_BAND + part] = parts[part]
 
@@ -439,6 +437,8 @@ def walk(
             body, i, value, at, clock, max(interval_s, 1e-3), is_gap, min(quantum / scale, RAW_MAX), scratch,
             own[k] if len(own) > 0 else 0.0, found, parts,
         )  # fmt: skip
+        if value < 0:
+            body[i, S.NEGATIVE] = 1
         change = min(abs(raw - previous), RAW_MAX) if seen > 0 and math.isfinite(previous) else 0.0
         if change > 0 and (quantum == 0 or change < quantum):
             body[i, S.QUANTUM] = change
@@ -446,18 +446,23 @@ def walk(
         if body[i, S.COUNT] <= warm_up:
             status[k] = WARMING_UP
             continue
-        hint = False
+        hint, begins, untold = False, False, strength
         if len(policy) > 0:
             has_size = found[3] != STUCK and found[3] != VARIANCE
-            if has_size and not counts(policy, body, i, value, found[0], found[3] == TREND):
+            if has_size and (
+                B.returns(body, i, value) or not counts(policy, body, i, value, found[0], found[3] == TREND)
+            ):
+                begins, untold = found[6] >= 1 and found[3] <= DIP, strength
                 strength = min(strength, JUST_BELOW)
                 found[5] = found[6] = 0.0
             hint = is_hint(policy, i, found[6], REFRACTORY_SAMPLES, BREAK_THROUGH) and found[6] < 1
         life = live(body, i, strength, value, at, interval_s, found, persist_s)
+        if body[i, S.ACTIVE] < 0 or (begins and body[i, S.ACTIVE] == 0):
+            B.follow_untold(body, i, begins, untold, value, interval_s, clock[4], found)
         out[0, k] = strength / (1 + strength)
         out[4, k] = found[6] if found[10] > 0 else min(found[6], found[5])
         for column in range(3):
-            out[1 + column, k] = base + scale * found[column]
+            out[1 + column, k] = base + scale * B.shown(body, i, found[column])
         kind[k] = found[3] if strength >= 1 or (body[i, S.ACTIVE] > 0 and found[3] in (LEVEL_SHIFT, VARIANCE)) else NONE
         flags[k] = life + ANOMALOUS * (strength >= 1) + NOVEL * (found[5] >= NOVEL_STRENGTH) + HINT * hint
         if hint or life & (ONSET | PERSISTED | AGAIN):

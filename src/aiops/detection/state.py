@@ -33,7 +33,11 @@ MU, DEV, LEVEL, RESIDUAL_ABS, STEP_ABS = 10, 11, 12, 13, 14
 RUN_MEAN, RUN_ABS, EXCESS = 15, 16, 17  # smoothed residual, its size, leaky sum of past strangeness
 WEEK_COUNT = 18
 REFRACTORY, ONSET_STRENGTH = 19, 20
-ACTIVE, OUTSIDE, QUIET = 21, 22, 23  # anomaly running; samples outside the band since onset; calm samples in a row
+ACTIVE, OUTSIDE, QUIET = (
+    21,
+    22,
+    23,
+)  # anomaly running (-1: untold); samples outside the band since onset; calm samples in a row
 ONSET_LEVEL, ONSET_HALF_WIDTH, ONSET_AGE_S, PERSISTED = 24, 25, 26, 27
 SAME_RUN, SAME_RUN_MAX, SAME_FIRST, SAME_NEXT, STUCK = 28, 29, 30, 31, 32  # STUCK: 1 found, 2 told
 ONSET_KIND = 33
@@ -70,6 +74,8 @@ KEPT_SCALARS, KEPT_SIZES = 7, KEPT + 7  # SIZE_SHORT .. SIZE_REACH,
 KEPT_TAILS = KEPT + 10  # Q, P, E of each tail,
 KEPT_SLOTS, KEPT_HOURS_MAX = KEPT_TAILS + 6 * STATISTICS, 5  # mean, size, long mean of an hour of day; of the week
 KEPT_HOUR, KEPT_HOURS, BACK = KEPT + 54, KEPT + 55, KEPT + 56  # first hour, how many; samples back within the band
+UNTOLD_LEVEL, UNTOLD_HALF_WIDTH = KEPT + 57, KEPT + 58  # of the onset, where a rule kept it from being one
+NEGATIVE = KEPT + 59  # 1: the value has been below zero
 BODY_SIZE = KEPT + 64
 
 BYTES_PER_SERIES = 8 * HEAD_SIZE + 4 * BODY_SIZE
