@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
-from aiops import log
+from aiops import finding, log
 from aiops.config import Settings
 from aiops.detection import entity_kernel
 from aiops.errors import ConflictError, OverloadError
@@ -414,3 +414,82 @@ def test_a_restart_keeps_the_joint_scores(make_service: MakeService, settings: S
     service = make_service(settings)
     service.ingest_remote_write(requests[19])
     assert rows() == 48
+
+
+BACKUP = canonical({"__name__": "backup_bytes", "service": "db"})
+JOB_MINUTE = 130
+
+
+def send_nights(service: Service, first: int, stop: int, without: int = -1) -> None:
+    """Whole days of a series of five minutes that has a job at 02:10, and of one without, in requests of an hour."""
+    start_ms = int(1000 * NOW_S) // DAY_MS * DAY_MS - 20 * DAY_MS
+    for hour in range(24 * first, 24 * stop):
+        minutes = 60 * hour + np.arange(0, 60, 5)
+        values = np.random.default_rng(hour).normal(10, 1, len(minutes))
+        values[(minutes % 1440 == JOB_MINUTE) & (minutes // 1440 != without)] = 5e9
+        times = [start_ms + 60_000 * int(minute) for minute in minutes]
+        body = [(labels, list(zip(times, values.tolist(), strict=True))) for labels in (BACKUP,)]
+        alive = [(time_ms, 1.0 + k % 2) for k, time_ms in enumerate(times)]
+        service.ingest_remote_write(encode_write_request([*body, (SERIES[0], alive)]))
+
+
+def overdue_of(service: Service) -> list[tuple[str, State]]:
+    page = service.incidents(IncidentFilter(), 100, None).items
+    return [(one.title, one.state) for one in page if any(alert.kind == "overdue" for alert in one.alerts)]
+
+
+def test_a_nightly_job_that_stays_away_is_one_incident_and_its_return_ends_it(service: Service) -> None:
+    send_nights(service, 0, 14)
+    assert overdue_of(service) == []
+    send_nights(service, 14, 15, without=14)
+    title = "the daily peak of db backup_bytes (due at 02:10, 12 of the last 12 on time) has not come"
+    assert overdue_of(service) == [(title, State.CANDIDATE)]
+    (incident,) = (one for one in service.incidents(IncidentFilter(), 100, None).items if one.title == title)
+    (alert,) = incident.alerts
+    assert finding.reason(alert, None, alert.time_ms) == f"{title}, overdue for 1 hour"
+    send_nights(service, 15, 16)
+    assert overdue_of(service) == [(title, State.RECOVERED)]
+    assert gauge_of_alerts(service, "overdue") == 1
+
+
+def gauge_of_alerts(service: Service, kind: str) -> float:
+    lines = service.observation.text().decode().splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith(f'aiops_alerts_total{{kind="{kind}"}}'))
+
+
+def test_what_is_overdue_is_told_once_across_a_restart(make_service: MakeService, settings: Settings) -> None:
+    first = make_service(settings)
+    send_nights(first, 0, 15, without=14)
+    first.stop()
+    second = make_service(settings)
+    ((title, state),) = overdue_of(second)
+    assert state == State.CANDIDATE
+    send_nights(second, 15, 16)
+    assert overdue_of(second) == [(title, State.RECOVERED)]
+
+
+def test_a_job_learned_before_a_restart_is_told_after_it(make_service: MakeService, settings: Settings) -> None:
+    first = make_service(settings)
+    send_nights(first, 0, 14)
+    first.stop()
+    second = make_service(settings)
+    assert overdue_of(second) == []
+    send_nights(second, 14, 15, without=14)
+    assert len(overdue_of(second)) == 1
+
+
+def test_what_is_overdue_is_forgotten_with_its_series(make_service: MakeService, settings: Settings) -> None:
+    ingest = settings.ingest.model_copy(update={"series_max": 2})
+    service = make_service(settings.model_copy(update={"ingest": ingest}))
+    send_nights(service, 0, 15, without=14)
+    (incident,) = (one for one in service.incidents(IncidentFilter(), 100, None).items if "has not come" in one.title)
+    service.dismiss(incident.incident_id, "me", "the job was removed")
+    row, newest_ms = service.table.row(BACKUP), service.now_ms
+    alive = [(newest_ms + 300_000 * k, 1.0 + k % 2) for k in range(1, 600)]
+    for k in range(0, 600, 12):
+        service.ingest_remote_write(encode_write_request([(SERIES[0], alive[k : k + 12])]))
+    other = canonical({"__name__": "rows", "service": "web"})
+    service.ingest_remote_write(encode_write_request([(other, [(service.now_ms + 60_000 * k, 1.0) for k in range(9)])]))
+    assert service.table.find(BACKUP) is None and service.table.find(other) == row
+    service.ingest_remote_write(encode_write_request([(other, [(service.now_ms + 60_000, 1.0)])]))
+    assert len(overdue_of(service)) == 1

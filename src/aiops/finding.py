@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from aiops.detection import explain
 from aiops.detection import state as S
@@ -10,9 +11,10 @@ from aiops.detection.entity_kernel import BAR
 from aiops.detection.joint import Joint
 from aiops.detection.limit import Approach
 from aiops.detection.missing import Silence
+from aiops.detection.recurrence import Overdue
 from aiops.detection.scores import TOLD_STRENGTHS, Kind, Scores
 from aiops.detection.state import State
-from aiops.incidents.alert import JOINT, LIMIT, MISSING, Alert
+from aiops.incidents.alert import JOINT, LIMIT, MISSING, OVERDUE, Alert
 from aiops.metrics.series import Labels, SampleBatch
 
 OUTAGE_SCORE = 0.9  # a whole entity silent: enough for an incident by itself
@@ -20,6 +22,7 @@ SILENCE_SCORE = 0.7  # one series silent: needs support
 JOINT_SCORE_MAX = 0.85  # an entity's metrics move together as never before: needs support ...
 JOINT_EVIDENCE = 2 * BAR  # weaker, it joins an incident and is shown there, but supports no other alert
 JOINT_LASTING_SCORE = 0.9  # ... until it has lasted
+OVERDUE_SCORE = 0.9  # a spike that came at its time, day after day, did not: enough by itself
 LIMIT_SCORE = 0.9  # a limit reached within hours: enough for an incident by itself
 REACHED_SCORE = 0.95
 FAST_SAMPLES, SLOW_SAMPLES = 11, 58  # that the running means stretch over: half-lives of 7.5 and 40
@@ -141,6 +144,19 @@ def joint(found: Joint, labels_of: Sequence[Labels]) -> Alert:
     )
 
 
+def overdue(found: Overdue, labels: Labels, now_ms: int) -> Alert:
+    """The alert that a spike which stays away raises at `now_ms`."""
+    return Alert(
+        labels=labels,
+        kind=OVERDUE,
+        score=OVERDUE_SCORE,
+        time_ms=now_ms,
+        sentence=explain.overdue_sentence(labels, found.period_s, found.due_ms, found.on_time, found.of),
+        since_ms=found.due_ms,
+        contributions={OVERDUE: round(OVERDUE_SCORE / (1 - OVERDUE_SCORE), 3)},
+    )
+
+
 def approach(found: Approach, labels: Labels, now_ms: int) -> Alert:
     """The alert that a limit drawing near, or reached, raises at `now_ms`."""
     score = REACHED_SCORE if found.is_reached else LIMIT_SCORE
@@ -165,7 +181,10 @@ def reason(alert: Alert, last_ms: int | None, now_ms: int) -> str:
     end_ms = now_ms if alert.ended_ms is None else alert.ended_ms
     is_ahead = alert.is_of_limit and alert.eta_s != 0  # how long it has been coming is no news
     lasted_s = 0.0 if is_ahead else (end_ms - (alert.since_ms or alert.time_ms)) / 1000
-    return explain.told(alert.sentence, lasted_s, last_ms, now_ms, alert.kind == MISSING, alert.times)
+    how: Literal["", "silent", "overdue"] = (
+        "silent" if alert.kind == MISSING else "overdue" if alert.kind == OVERDUE else ""
+    )
+    return explain.told(alert.sentence, lasted_s, last_ms, now_ms, how, alert.times)
 
 
 def _said(series: Known, kind: Kind, found: explain.Deviation, time_ms: int) -> str:

@@ -30,7 +30,7 @@ from aiops.detection.scores import Kind, Scores, Status
 from aiops.errors import NotFoundError, OverloadError, SnapshotError
 from aiops.eviction import Eviction, InUse
 from aiops.incidents import incident as life
-from aiops.incidents.alert import Alert
+from aiops.incidents.alert import OVERDUE, Alert
 from aiops.incidents.grouping import Grouper
 from aiops.incidents.incident import Incident, PastEvent
 from aiops.keeping import Keeping, Learned
@@ -154,7 +154,7 @@ class Service:
         log.info("starting", **({} if is_kept(kernel.__file__) else {"note": FIRST_START}))
         log.info("memory", **memory(self.settings.ingest), joint_bytes=self._watch.joint.bytes_max)
         self.engine.compile()
-        self._watch.joint.compile()
+        self._watch.compile()
         scratch = RemoteWriteDecoder(SeriesTable(1), self._limits)
         scratch.decode(encode_write_request([((("__name__", "a"),), [(0, 0.0)])]))
         with self._lock:
@@ -184,7 +184,7 @@ class Service:
             if self._watch.take_up(alert):
                 continue
             row = self.table.find(alert.labels)
-            if row is not None and self.engine.state.body[row, S.ACTIVE] > 0:
+            if row is not None and self.engine.state.body[row, S.ACTIVE] > 0 and alert.kind != OVERDUE:
                 self._alert_of_row[row] = alert.fingerprint
             else:  # its end was not seen, or was forgotten with the snapshot
                 self._grouper.ended(alert.fingerprint, max(newest, alert.last_ms))
@@ -259,7 +259,7 @@ class Service:
             self.observation.set_aside(scores.status)
         self._remember(batch, scores, is_plain)
         self._learn_series()
-        self._watch.joint.replay(batch, scores.status)
+        self._watch.note(batch, scores.status)
         self._follow(batch, scores, before_ms)
         now_ms = self.engine.newest_ms
         if now_ms - self._ticked_ms >= TICK_MS:
@@ -338,9 +338,9 @@ class Service:
         for alert in news:
             self._grouper.retold(alert)
         running = set(self._alert_of_row.values()) if over else ()
-        for fingerprint, time_ms in over:
+        for fingerprint, time_ms, is_accepted in over:
             if fingerprint not in running:
-                self._grouper.ended(fingerprint, time_ms)
+                self._grouper.ended(fingerprint, time_ms, is_accepted)
         self.observation.joint(len(self._watch.joint), *self._watch.joint.left_out)
 
     def _store(self, incidents: Sequence[Incident]) -> None:

@@ -88,7 +88,8 @@ def test_what_is_added_when_it_is_shown() -> None:
     assert explain.told("it is odd", 185, past, MONDAY) == "it is odd, for 3 minutes; last time: 12 Oct"
     assert explain.told("it is odd", 0.4, None, MONDAY) == "it is odd"
     assert explain.told("it is odd", 7200, None, MONDAY, times=4) == "it is odd, 4 times in 2 hours"
-    assert explain.told("it stopped", 60, None, MONDAY, is_silence=True) == "it stopped, silent for 1 minute"
+    assert explain.told("it stopped", 60, None, MONDAY, "silent") == "it stopped, silent for 1 minute"
+    assert explain.told("it is not there", 60, None, MONDAY, "overdue") == "it is not there, overdue for 1 minute"
     assert explain.day(MONDAY - 60_000, MONDAY) == "19 Oct 10:36"
     assert explain.day(timestamp_ms("2025-12-31T00:00:00Z"), MONDAY) == "31 Dec 2025"
 
@@ -110,3 +111,13 @@ def test_contributions_are_the_strongest_first_and_leave_out_who_is_silent() -> 
     strengths = [0.2, 2.0, 0.01] + [0.0] * (len(DETECTORS) - 4) + [0.5]
     found = explain.contributions(strengths, "my_kernel.py")
     assert list(found.items()) == [("season", 2.0), ("my_kernel.py", 0.5), ("level", 0.2)]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "peak"),
+    [(60, "hourly peak"), (1437, "daily peak"), (10_080, "weekly peak"), (240, "peak of every 4 hours")],
+)
+def test_what_is_overdue_is_named_by_its_period(minutes: int, peak: str) -> None:
+    labels = (("__name__", "backup_bytes"), ("service", "db"))
+    said = explain.overdue_sentence(labels, 60 * minutes, timestamp_ms("2026-10-12T02:10:00Z"), 12, 13)
+    assert said == f"the {peak} of db backup_bytes (due at 02:10, 12 of the last 13 on time) has not come"

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from aiops.detection.scores import DETECTORS, Kind
 from aiops.metrics.series import Labels
@@ -179,6 +180,15 @@ def silence_sentence(labels: Labels, series_count: int, is_entity: bool) -> str:
     return f"{series_count} series of {name} stopped reporting" if is_entity else f"{name} stopped reporting"
 
 
+def overdue_sentence(labels: Labels, period_s: float, due_ms: int, on_time: int, of: int) -> str:
+    """One sentence for a spike that has not come at its time."""
+    names = {3600: "hourly peak", DAY_S: "daily peak", WEEK_S: "weekly peak"}
+    said = f"peak of every {duration(period_s)}"
+    peak = next((name for size, name in names.items() if abs(period_s - size) <= 0.05 * size), said)
+    due = f"{datetime.fromtimestamp(due_ms / 1000, UTC):%H:%M}"
+    return f"the {peak} of {subject(labels)} (due at {due}, {on_time} of the last {of} on time) has not come"
+
+
 def limit_sentence(labels: Labels, value: float, limit: float, eta_s: float, pace: float) -> str:
     """One sentence for a limit that draws near, at a pace an hour, or is reached (`eta_s` 0)."""
     measure = unit(labels)
@@ -200,10 +210,17 @@ def _ahead(limit: float, eta_s: float, pace: float, measure: str) -> str:
     return f"reaches its limit of {number(limit)}{measure} in {when} at its pace of now ({number(pace, 3)}{measure}/h)"
 
 
-def told(said: str, lasted_s: float, last_ms: int | None, now_ms: int, is_silence: bool = False, times: int = 1) -> str:
+def told(
+    said: str,
+    lasted_s: float,
+    last_ms: int | None,
+    now_ms: int,
+    how: Literal["", "silent", "overdue"] = "",
+    times: int = 1,
+) -> str:
     """The sentence with how long it has lasted, or how often it came, and when the like was last seen."""
-    how = f"{times} times in" if times > 1 else "silent for" if is_silence else "for"
-    lasting = f", {how} {duration(lasted_s)}" if lasted_s >= 1 else ""
+    how_long = f"{times} times in" if times > 1 else f"{how} for".strip()
+    lasting = f", {how_long} {duration(lasted_s)}" if lasted_s >= 1 else ""
     return said + lasting + (f"; last time: {day(last_ms, now_ms)}" if last_ms is not None else "")
 
 

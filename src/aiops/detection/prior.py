@@ -21,7 +21,7 @@ TRUST_COUNT = 1000.0
 TAIL_TRUST, SLOT_TRUST = 300.0, 12.0  # samples in a tail, in an hour
 RATIO_MAX = 1000.0  # of another order of magnitude altogether: nothing to learn
 FLAT = 0.1  # a sibling whose level is less than this share of its deviations has no level to compare
-OWN = (  # not of the sibling: what happened to this series; creep, variance and limits need days of one's own
+OWN = (  # not of the sibling: what happened to this series; creep, variance, limits, rhythm need days of one's own
     *(S.MEAN_FAST, S.MEAN_SLOW, S.EXCESS, S.REFRACTORY, S.ONSET_STRENGTH, S.ACTIVE, S.OUTSIDE, S.QUIET, S.ONSET_LEVEL),
     *(S.ONSET_HALF_WIDTH, S.ONSET_AGE_S, S.PERSISTED, S.SAME_RUN, S.STUCK, S.ONSET_KIND, S.GAP_MAX_S, S.GROSS_RUN),
     *(S.ONSET_NOVELTY, S.ONSET_PEAK, S.ONSET_USUAL, S.QUANTUM, S.RUN_MEAN, *range(S.CREEP, S.BANK)),

@@ -33,6 +33,7 @@ class Kind(IntEnum):
     TREND = 7  # crept out of everything of the days before, too slowly to ever be a new state
     VARIANCE = 8  # varies more, or less, than it used to, whatever its level
     OWN = 9  # strange to the detector that the operator brought
+    OVERDUE = 10  # a spike that comes at its time has not come
 
 
 DETECTORS = (

@@ -69,6 +69,12 @@ TURNS = HABIT + 2 * HABIT_SIZE  # of a series with a limit, towards it is up: th
 LIMIT_TURN, LIMIT_PEAK, LIMIT_TROUGH = TURNS, TURNS + 1, TURNS + 2  # where this rise and this fall have come to,
 LIMIT_FALLING, LIMIT_FALL, LIMIT_RETURNS = TURNS + 3, TURNS + 4, TURNS + 5  # how far it falls, how often it did,
 LIMIT_TOLD, LIMIT_AWAY = TURNS + 6, TURNS + 7  # where it was told; for how many steps the limit is out of sight again
+EVENTS = TURNS + 8  # of a series with spikes: the minutes at which the latest began, newest last; the value above which
+EVENTS_KEPT = 14  # it is one; how many are kept; when it was last above, when last seen, since when without a hole; the
+EVENT_LATEST, EVENT_BAR, EVENT_COUNT, EVENT_ABOVE = EVENTS + 13, EVENTS + 14, EVENTS + 15, EVENTS + 16
+EVENT_SEEN, EVENT_COVERED, EVENT_LONGEST, EVENT_LONGEST_AT = EVENTS + 17, EVENTS + 18, EVENTS + 19, EVENTS + 20
+EVENT_PERIOD, EVENT_FIRST, EVENT_TOLD = EVENTS + 21, EVENTS + 22, EVENTS + 23  # longest distance and when; the period
+EVENTS_SIZE = EVENTS_KEPT + 10  # (0 = none), the first, whether told to be overdue
 KEPT = TURNS + 32  # the baseline at the onset, see `baseline`: MU .. RUN_ABS,
 KEPT_SCALARS, KEPT_SIZES = 7, KEPT + 7  # SIZE_SHORT .. SIZE_REACH,
 KEPT_TAILS = KEPT + 10  # Q, P, E of each tail,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from aiops.metrics.series import Labels
 
-MISSING, JOINT = "missing", "joint"
+MISSING, JOINT, OVERDUE = "missing", "joint", "overdue"
 LIMIT = "limit"  # among the contributions
 VALUE_KINDS = ("spike", "dip", "level_shift", "pattern")  # one deviation may be told as any of these
 SIMILAR_SIZE = 3.0  # deviations within this factor of each other are alike
@@ -46,8 +46,8 @@ class Alert:
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits that name this series, and whether it is its values or its silence that alerts."""
-        return fingerprint_of(self.labels, self.kind == MISSING)
+        """16 hex digits that name this series, and what of it alerts: its values, its silence, or what is overdue."""
+        return fingerprint_of(self.labels, OVERDUE if self.kind == OVERDUE else self.kind == MISSING)
 
     @property
     def worth(self) -> float:
@@ -106,6 +106,6 @@ class Alert:
         )
 
 
-def fingerprint_of(labels: Labels, is_silence: bool = False) -> str:
-    """That of any alert with these labels."""
-    return hashlib.blake2b(repr((labels, is_silence)).encode(), digest_size=8).hexdigest()
+def fingerprint_of(labels: Labels, of: bool | str = False) -> str:
+    """That of any alert with these labels; `of`: whether it is their silence that alerts, or OVERDUE."""
+    return hashlib.blake2b(repr((labels, of)).encode(), digest_size=8).hexdigest()
