@@ -113,7 +113,8 @@ class Watch:
         self, now_ms: int, is_alerting: Callable[[str], bool] = lambda _: False
     ) -> tuple[Sequence[Alert], Sequence[Alert], Sequence[tuple[str, int, bool]]]:
         """(alerts that begin; news of alerts that run; fingerprints of those that end, when, and whether by
-        having become usual) at stream time `now_ms`. `is_alerting`: whether the series of this fingerprint alerts by itself."""
+        having become usual) at stream time `now_ms`. `is_alerting`: whether the series of this fingerprint alerts by
+        itself."""
         outages, back = self._missing.sweep(now_ms)
         alerts = [finding.silence(outage, now_ms) for outage in outages]
         self._silent |= {one.fingerprint: (set(o.rows), len(o.rows)) for one, o in zip(alerts, outages, strict=True)}
