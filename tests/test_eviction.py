@@ -301,7 +301,7 @@ def test_whatever_comes_and_goes_nothing_grows(make_service: MakeService, small:
     )
     assert [len(one) for one in kept if len(one) > ROOM] == []
     assert (
-        len(service._telling.budget._scope_of) <= 2 * ROOM
+        len(service.telling.budget._scope_of) <= 2 * ROOM
     )  # those there are, and those asked for since the last sweep
     assert service._grouper._population["service", "web"] == 10
     assert len(service._decoder._known) <= 4 * ROOM

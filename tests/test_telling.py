@@ -74,13 +74,13 @@ def test_a_restart_keeps_what_the_budget_has_learned(make_service: MakeService, 
     send(first, [60, 20, 90])
     first.stop()
     second = make_service(settings)
-    mine, theirs = (one._telling.budget.scopes[0].tail for one in (second, first))
+    mine, theirs = (one.telling.budget.scopes[0].tail for one in (second, first))
     np.testing.assert_array_equal(mine.counts, theirs.counts)
     assert mine.covered.sum() > 3
     second.stop()
     (settings.server.data_dir / "detector" / "budget.npz").write_bytes(b"damaged")
     third = make_service(settings)
-    assert third._telling.budget.scopes[0].tail.counts.sum() == 0
+    assert third.telling.budget.scopes[0].tail.counts.sum() == 0
     assert len(third.table) == 3
 
 
@@ -97,7 +97,10 @@ def test_scored_files_keep_to_the_budget(tmp_path: Path) -> None:
 
 
 def test_the_budget_is_kept_on_the_simulated_fleet() -> None:
-    figures = bench_budget(3, seed=1, weeks=2)
-    assert 1.5 <= figures["told_per_day"] <= 6
-    assert figures["incidents_per_day"] <= figures["told_per_day"]
+    figures = bench_budget("3 per day", seed=1, weeks=2)
+    assert all(10.5 <= told <= 42 for told in figures["told_by_week"])
+    assert figures["is_kept"]
+    assert figures["wanted_per_week"] == [10.5, 42]
+    assert max(figures["with_faults"]["told_by_week"]) <= 42
+    assert figures["incidents_per_day"] == figures["told_per_day"]
     assert figures["with_faults"]["faults_found"] >= 0.6 * figures["with_faults"]["faults_injected"]

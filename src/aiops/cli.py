@@ -392,7 +392,9 @@ def bench_snapshot(
 
 @bench_app.command("budget")
 def bench_budget(
-    per_day: Annotated[float, typer.Option(min=0, max=1000, help="alerts a day of the fleet; 0 = no budget")] = 3,
+    per_day: Annotated[float, typer.Option(min=0, max=1000, help="alerts a day; 0 = no budget")] = 3,
+    per_week: Annotated[float, typer.Option(min=0, max=7000, help="alerts a week, instead of --per-day")] = 0,
+    matcher: Annotated[str, typer.Option(help="series it holds for: '{service=\"checkout\"}'; else the fleet")] = "",
     seed: Annotated[int, typer.Option(help="another seed, another fleet and other faults")] = 1,
     weeks: Annotated[int, typer.Option(min=2, max=52, help="simulated weeks; the first is warm-up")] = 4,
 ) -> None:
@@ -400,8 +402,9 @@ def bench_budget(
     from aiops.bench_budget import bench_budget as measure
 
     log.configure("error", "json")
+    rate = f"{per_week:g} per week" if per_week else f"{per_day:g} per day" if per_day else ""
     with errors_told():
-        sys.stdout.write(json.dumps(measure(per_day, seed, weeks)) + "\n")
+        sys.stdout.write(json.dumps(measure(rate, seed, weeks, matcher)) + "\n")
 
 
 @bench_app.command("joint")

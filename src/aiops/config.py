@@ -33,6 +33,12 @@ def per_day(rate: str) -> float:
     return float(found[1]) / _DAYS[found[2]]
 
 
+def period_days(rate: str) -> float:
+    """The time in which a rate is kept, in days: a week for one by the week, else a day."""
+    found = _RATE.fullmatch(rate)
+    return max(_DAYS[found[2]], 1.0) if found else 1.0
+
+
 def _is_rate(rate: str) -> str:
     per_day(rate or "1 per day")
     return rate

@@ -187,5 +187,5 @@ def _keep_to(budget: AlertBudget, series: SeriesTable, batch: SampleBatch, score
         scope, strength = budget.scope_of(series.labels(int(batch.rows[k]))), float(scores.strength[k])
         if scope is not None:
             scope.advance(int(batch.time_ms[k]))
-            is_told = strength > 0 and scope.offer(int(batch.time_ms[k]), strength)
+            is_told = strength > 0 and bool(scope.offer(int(batch.time_ms[k]), strength))
             scores.alert[k] = scores.score[k] if is_told else 0.0

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
 from aiops import evidence, finding
-from aiops.arrival import within_time
+from aiops.arrival import in_steps, tell_late, within_time
 from aiops.compiled import FIRST_START, is_kept
 from aiops.config import Settings
 from aiops.detection import kernel
@@ -43,7 +43,7 @@ from aiops.metrics.series import Labels, Matcher, SampleBatch, SeriesTable, disp
 from aiops.metrics.timestamp import iso
 from aiops.metrics.write_result import Refusal, WriteResult
 from aiops.observation import Observation
-from aiops.reply import REFUSED_BY_STATUS, WHY, known, moment, refused_reply, sample_record, score_reply
+from aiops.reply import known, moment, refused_reply, sample_record, score_reply
 from aiops.store.incident_store import Change, Evidence, IncidentFilter, IncidentStore, Page
 from aiops.telling import Telling
 from aiops.watch import Watch
@@ -112,14 +112,14 @@ class Service:
     def _build(self) -> None:
         detection = self.settings.detection
         self.table = SeriesTable(self.settings.ingest.series_max)
-        self._telling = Telling(detection, self.settings.incidents.entity_labels, self.observation)
-        policy = Policy(self.table, detection.rules, self._telling.is_budgeted)
+        self.telling = Telling(detection, self.settings.incidents.entity_labels, self.observation)
+        policy = Policy(self.table, detection.rules, self.telling.is_budgeted)
         own = OwnDetectors(self.table, detection.detectors, detection.own_series_max)
         self.engine = Engine(self.table, detection.warm_up_samples, detection.persist_s, detection.threads, policy, own)
         self._decoder = RemoteWriteDecoder(self.table, self._limits)
         self._recent = RecentSamples(self.settings.ingest.recent_samples_max)
         self._watch = Watch(self.settings, self.table, self.engine.state)
-        self._learned = Learned(self.table, self.engine, self._telling, self._watch.joint)
+        self._learned = Learned(self.table, self.engine, self.telling, self._watch.joint)
         next_id = self.store.last_id()
 
         def number() -> int:
@@ -132,7 +132,7 @@ class Service:
             self.settings.topology.depends_on,
             number,
             partial(evidence.recall, self.store),
-            self._telling.budget,
+            self.telling.budget,
         )
         self._series_grouped = 0
         self._alert_of_row: dict[int, str] = {}  # rows with a running anomaly -> fingerprint
@@ -142,7 +142,7 @@ class Service:
             self.engine.state,
             InUse(self._alert_of_row, self._watch, self._grouper),
             (self.engine, self._decoder, self._recent, self._watch),
-            (self._grouper, self._telling.budget),
+            (self._grouper, self.telling.budget),
             self.observation,
         )
         self._ticked_ms = 0
@@ -242,37 +242,36 @@ class Service:
 
     def _ingest(self, batch: SampleBatch) -> _Ingested:
         batch, kept, refused, first = within_time(batch, self.table, self.settings.ingest, self._now_s())
-        if len(batch) and 0 < self.engine.newest_ms < (first_ms := int(batch.time_ms.min())) - PAUSE_MS:
-            self._watch.paused(self.engine.newest_ms, first_ms)
-            self._eviction.paused(self.engine.newest_ms, first_ms)
-            self._telling.budget.advance(first_ms, is_covered=False)
-        before_ms = self.engine.newest_ms
-        scores = self.engine.ingest(batch)
-        is_plain = not len(batch) or int(scores.status.max()) <= Status.WARMING_UP  # most requests
-        for status, reason in () if is_plain else REFUSED_BY_STATUS.items():
-            late = np.flatnonzero(scores.status == int(status))
-            if len(late):
-                refused[reason] = len(late)
-                labels = self.table.labels(int(batch.rows[late[0]]))
-                first[reason] = f"{display(labels)} at {moment(int(batch.time_ms[late[0]]))}: {WHY[reason]}"
-        if not is_plain:
+        scores = Scores.joined([(where, self._walk(step)) for where, step in in_steps(batch, TICK_MS)])
+        if len(batch) and int(scores.status.max()) > Status.WARMING_UP:  # few requests
+            tell_late(batch, scores, self.table, refused, first)
             self.observation.set_aside(scores.status)
-        self._remember(batch, scores, is_plain)
+        return _Ingested(kept, refused, first, scores, batch.rows)
+
+    def _walk(self, batch: SampleBatch) -> Scores:
+        """One step of stream time, from samples to stored incidents."""
+        before_ms = self.engine.newest_ms
+        if len(batch) and 0 < before_ms < (first_ms := int(batch.time_ms.min())) - PAUSE_MS:
+            self._watch.paused(before_ms, first_ms)
+            self._eviction.paused(before_ms, first_ms)
+            self.telling.budget.paused(before_ms, first_ms)
+        scores = self.engine.ingest(batch)
+        self._remember(batch, scores)
         self._learn_series()
         self._watch.note(batch, scores.status)
         self._follow(batch, scores, before_ms)
         now_ms = self.engine.newest_ms
         if now_ms - self._ticked_ms >= TICK_MS:
             self._ticked_ms = now_ms
-            self._telling.tick(now_ms)
+            self.telling.tick(now_ms)
             self.observation.own(self.engine.own)
             self._look(min(now_ms, int(1000 * self._now_s())))
         self._grouper.judge(now_ms)
         self._grouper.advance(now_ms)
         self._store(self._grouper.collect(now_ms))
-        return _Ingested(kept, refused, first, scores, batch.rows)
+        return scores
 
-    def _remember(self, batch: SampleBatch, scores: Scores, is_plain: bool) -> None:
+    def _remember(self, batch: SampleBatch, scores: Scores) -> None:
         columns: dict[str, NDArray[Any]] = {
             "row": batch.rows,
             "time_ms": batch.time_ms,
@@ -284,7 +283,7 @@ class Service:
             "anomalous": scores.anomalous,
             "kind": scores.kind,
         }
-        if not is_plain:
+        if len(batch) and int(scores.status.max()) > Status.WARMING_UP:
             taken = np.isin(scores.status, _REMEMBERED)
             columns = {name: column[taken] for name, column in columns.items()}
         self._recent.append(**columns)
@@ -295,24 +294,23 @@ class Service:
         self._series_grouped = self.table.given
 
     def _follow(self, batch: SampleBatch, scores: Scores, before_ms: int) -> None:
-        """Onsets, lasting anomalies and their ends go to grouping in the order of time, and time passes between them as
-        it would have had each sample come in a request of its own."""
+        """Onsets, lasting anomalies and their ends go to grouping in the order of time and are judged one by one, and
+        time passes between them as it would have had each sample come in a request of its own."""
         found = enumerate((scores.onsets, scores.persisted, scores.endings, scores.again, scores.hints))
         events = sorted((int(batch.time_ms[k]), k, what) for what, samples in found for k in samples.tolist())
-        judged_ms, accepted = 0, set(scores.accepted.tolist())
+        accepted = set(scores.accepted.tolist())
+        clock_ms = before_ms
         for time_ms, k, what in events:
+            self._grouper.judge(clock_ms)  # of the event before
             clock_ms, row = max(time_ms, before_ms), int(batch.rows[k])
-            if abs(time_ms - judged_ms) >= TICK_MS:
-                self._grouper.judge(clock_ms)
-                judged_ms = time_ms
             self._grouper.advance(clock_ms)
-            self._telling.budget.advance(clock_ms)
-            if what in (0, 3) or (what == 4 and self._telling.is_worth(self.table.labels(row), time_ms, scores, k)):
+            self.telling.budget.advance(clock_ms)
+            if what in (0, 3) or (what == 4 and self.telling.is_worth(self.table.labels(row), time_ms, scores, k)):
                 alert = finding.onset(batch, scores, k, self._known(row))
                 if what == 3 and not self._grouper.incident_of(alert.fingerprint):
                     continue  # only what is part of an incident comes back
                 is_told = not self._grouper.add([alert], clock_ms)
-                self._telling.tell(scores, k, alert.kind, is_told, is_new=what != 3)
+                self.telling.tell(scores, k, alert.kind, is_told, is_new=what != 3)
                 if what != 4:
                     self._alert_of_row[row] = alert.fingerprint
                 elif row not in self._alert_of_row and not self._watch.is_heading(row):
@@ -322,7 +320,7 @@ class Service:
                 retold = partial(finding.lasting, scores=scores, k=k, series=series)
                 is_young = series.history_s < YOUNG_S and not scores.novel[k]
                 if self._grouper.persisted(fingerprint, time_ms, retold, is_young):
-                    self._telling.tell(scores, k, Kind(int(scores.kind[k])).name.lower(), is_told=True)
+                    self.telling.tell(scores, k, Kind(int(scores.kind[k])).name.lower(), is_told=True)
             elif what == 2 and (fingerprint := self._alert_of_row.pop(row, None)) and not self._watch.is_heading(row):
                 self._grouper.ended(fingerprint, time_ms, k in accepted)
 

@@ -28,7 +28,7 @@ def live(one: Scope, things_a_day: float, days: int, rng: np.random.Generator, s
         for time_ms, strength in zip(times.tolist(), (0.5 * (1 + rng.pareto(2, len(times)))).tolist(), strict=True):
             at = START_MS + (start_day + day) * DAY_MS + time_ms
             one.advance(at)
-            told[day] += one.offer(at, strength)
+            told[day] += bool(one.offer(at, strength))
         one.advance(START_MS + (start_day + day + 1) * DAY_MS)
     return told
 

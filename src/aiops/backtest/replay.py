@@ -19,6 +19,7 @@ from aiops import finding
 from aiops.backtest.history import History
 from aiops.backtest.known import KnownIncident
 from aiops.config import Settings
+from aiops.detection.budget import FLEET, Standing
 from aiops.detection.scores import Kind
 from aiops.errors import InputError
 from aiops.incidents.alert import Alert
@@ -42,7 +43,7 @@ class Verdict(StrEnum):
     FOUND = "found"
     LATE = "late"  # told only after it was over
     ONGOING = "ongoing"  # no new incident: one of its series, told earlier, was still open
-    HELD_BACK = "held_back"  # a series alerted, but not enough spoke against chance for an incident
+    HELD_BACK = "held_back"  # a series alerted, but that was not evidence enough for an incident, or for its budget
     MISSED = "missed"
 
 
@@ -86,6 +87,7 @@ class Backtest:
     held_back: Sequence[Onset]  # of no incident; see `_held_back`
     onset_count: int
     known: Sequence[Judged]
+    budgets: Sequence[Standing] = ()
 
     @property
     def days(self) -> float:
@@ -144,6 +146,18 @@ class Backtest:
                 for one in self.incidents
             ],
             "incidents_per_day": round(len(self.incidents) / self.days, 3),
+            "budgets": [
+                {
+                    "match": None if one.name == FLEET else one.name,
+                    "alerts": one.rate,
+                    "told": one.told,
+                    f"told_per_{one.period}": round(one.told / self.days * (7 if one.period == "week" else 1), 3),
+                    f"most_in_a_{one.period}": one.most,
+                    f"ceiling_of_a_{one.period}": one.ceiling,
+                    "bar": round(one.bar, 3),
+                }
+                for one in self.budgets
+            ],
             "alerts": self.onset_count,
             "alerts_held_back": len(self.held_back),
             "alerts_by_kind": self.alerts_by_kind,
@@ -230,6 +244,7 @@ def replay(
         held_back=_held_back(onsets, incidents),
         onset_count=onset_count,
         known=[_judge(one, incidents, onsets) for one in known],
+        budgets=[scope.standing for scope in service.telling.budget.scopes],
     )
 
 

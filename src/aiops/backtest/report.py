@@ -14,6 +14,7 @@ from aiops.backtest.course import Course, follow
 from aiops.backtest.history import History
 from aiops.backtest.replay import DAY_MS, Backtest, Verdict
 from aiops.config import Settings
+from aiops.detection.budget import FLEET
 from aiops.detection.explain import duration
 from aiops.errors import InputError
 from aiops.incidents.incident import Incident
@@ -93,6 +94,8 @@ def html(result: Backtest, drawn: Sequence[Course], settings: Settings) -> str:
     advice = words.advice(result, settings)
     if advice:
         body.append("<h2>What to change</h2><ul>" + "".join(f"<li>{escape(one)}</li>" for one in advice) + "</ul>")
+    if result.budgets:
+        body.append("<h2>Budgets</h2>" + _budget_table(result))
     key = _figure(*chart.timeline_legend(bool(result.known))) if result.incidents or result.known else ""
     body.append("<h2>When</h2>" + key + _figure(*_timeline(result, 0.0)))
     if drawn:
@@ -190,6 +193,22 @@ def _incident_table(result: Backtest) -> str:
     ]
     heads = ["told", "severity", "incident", "lasted", "why", "series", *(["known"] if result.known else [])]
     return _table(heads, rows, INCIDENTS_MAX)
+
+
+def _budget_table(result: Backtest) -> str:
+    rows = [
+        (
+            "all without one of their own" if one.name == FLEET else escape(one.name),
+            escape(one.rate),
+            str(one.told),
+            f"{one.told / result.days * (7 if one.period == 'week' else 1):.2g} a {one.period}",
+            f"{one.most} of {one.ceiling} in one {one.period}",
+            f"{one.bar:.2g}",
+        )
+        for one in result.budgets
+    ]
+    heads = ["series", "budget", "told", "on average", "at most", "bar at the end (1 = without a budget)"]
+    return _table(heads, rows, SERIES_MAX)
 
 
 def _known_table(result: Backtest) -> str:

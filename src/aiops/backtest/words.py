@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from aiops.backtest.replay import DAY_MS, Backtest, Judged, Verdict, lead_of
 from aiops.config import Settings
+from aiops.detection.budget import BUDGETED, FLEET, Standing
 from aiops.detection.explain import duration
 from aiops.incidents.incident import Incident
 from aiops.metrics.series import display
@@ -69,12 +70,14 @@ def summary(result: Backtest) -> list[str]:
         )
         grounds = Counter(_ground(one) for one in incidents)
         parts = [f"{text} ({number})" for text, number in grounds.most_common()]
-        said.append(f"What spoke against chance: {', '.join(parts)}.")
+        said.append(f"{'Why they were told' if result.budgets else 'What spoke against chance'}: {', '.join(parts)}.")
+    if result.budgets:
+        said.append(f"Budgets: {'; '.join(_of_budget(one, result.days) for one in result.budgets)}.")
     held = len(result.held_back)
     if held:
         said.append(
             f"{count(held, 'more alert was', 'more alerts were')} held back: strange, but not evidence enough for an "
-            "incident."
+            f"incident{', or not among the strangest within their budget' if result.budgets else ''}."
         )
     if result.known:
         verdicts = Counter(one.verdict for one in result.known)
@@ -117,7 +120,8 @@ def advice(result: Backtest, settings: Settings) -> list[str]:
             "what recurs once it has been seen. Two weeks or more judge better."
         )
     if not total and not result.known:
-        said.append("Nothing to change: no alert was evidence enough for an incident.")
+        what = "among the strangest" if result.budgets else "evidence enough for an incident"
+        said.append(f"Nothing to change: no alert was {what}.")
     return said
 
 
@@ -128,7 +132,13 @@ def _advice_on_known(result: Backtest, settings: Settings) -> list[str]:
         if one.verdict == Verdict.HELD_BACK:
             mine = [o.score for o in held if one.known.covers(o.time_ms) and one.known.concerns(o.labels)]
             scores += [max(mine)] if mine else []
-    if scores:
+    if scores and result.budgets:
+        rates = ", ".join(dict.fromkeys(one.rate for one in result.budgets))
+        said.append(
+            f"{count(len(scores), 'known incident')} raised alerts that were held back: a larger budget (now {rates}) "
+            "would tell more of them, and more that is none."
+        )
+    elif scores:
         persist = duration(settings.detection.persist_s)
         said.append(
             f"{count(len(scores), 'known incident')} raised alerts that were held back, since they neither lasted "
@@ -187,9 +197,20 @@ def _is_young(result: Backtest, incident: Incident) -> bool:
     return bool(lead and span and lead.time_ms - span[0] < DAY_MS)
 
 
+def _of_budget(one: Standing, days: float) -> str:
+    """How a budget was kept."""
+    periods = days / (7 if one.period == "week" else 1)
+    whose = "" if one.name == FLEET else f" for {one.name}"
+    often = f", {one.told / periods:.2g} a {one.period}" if periods >= 1 else ""
+    most = f" (at most {one.most} in one {one.period})" if one.told else ""
+    return f"{one.rate}{whose}: {one.told} told{often}{most}"
+
+
 def _ground(incident: Incident) -> str:
     """Why it was opened, in short."""
     why = incident.timeline[0].why
+    if why.startswith(BUDGETED):
+        return why.partition(" (strength")[0]
     if why.startswith("one alert is strange enough"):
         return "one very strange alert"
     return "an anomaly that lasted" if "stays away from its usual course" in why else "several metrics together"

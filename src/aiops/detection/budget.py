@@ -6,16 +6,24 @@ from an exponential tail of the log strength (Hill 1975; a peaks-over-threshold 
 no day counts for more than `DAY_CAP` usual ones, so that a bad day does not deafen the days after. When the rate of
 things has changed for good, which the test of ADWIN says (Bifet & Gavalda 2007, SDM, eq. 3.1), the days before are
 forgotten. What was told too often of late is asked for less often in the days to come, and the other way round.
+
+The budget is a ceiling: never more than 2 B are told in a period (a day; of a rate by the week, a week), and the bar
+rises on the way there, so that what is left goes to the outstanding. It is no order to find something: the bar stays at
+the usual one or above, unless not even half of B would be told; then it goes down as far as that half needs.
+
+The bar follows on a grid of stream time, so what is told does not depend on how samples were split into requests.
 """
 
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops.config import Detection, per_day
+from aiops.config import Detection, per_day, period_days
 from aiops.detection.policy import matchers_of
 from aiops.metrics.series import Labels, Matcher
 
@@ -30,9 +38,16 @@ TAIL_COUNT = 20.0  # so many (faded) things make the tail; fewer alarms a day th
 EXCESS_START, EXCESS_PRIOR_COUNT = 0.35, 5.0
 BAR_MIN, BAR_MAX = 0.5, 100.0
 PACE_COUNT, PACE_MAX = 3.0, 2.0  # how soon, and how far, past telling corrects what is asked of the tail
+HALF = 0.7  # share of a budget for which the bar goes below the usual one, once it has seen so many days
+HALF_DAYS_MIN = 3.0
+CEILING = 2.0  # budgets a period
+RISE, FALL = 16.0, 2.0  # bar at the ceiling and with nothing told for a period, against that at the budget
 DRIFT_DELTA, DRIFT_DAYS_MIN = 0.002, 3
 HOURLY_MAX = 10.0
 FIT_MS = 3_600_000  # between two looks at the tail
+FITS_MAX = 24 * DAYS  # in one leap of time
+FLEET = "all"  # name of the budget of whatever has none of its own
+BUDGETED = "among the strangest within the budget of"  # so begins the reason of what a budget tells
 HINT_MS = 600_000  # hints of one entity so close count once
 
 
@@ -44,7 +59,7 @@ class Tail:
         self.hourly = np.zeros((DAYS, 24))  # things at or above the usual bar
         self.told = np.zeros(DAYS)
         self.covered = np.zeros(DAYS)  # share of each day in which samples came
-        self.day, self.last_ms, self.recent = 0, 0, 0.0  # newest day; newest time; told of late, fading by the day
+        self.day, self.last_ms = 0, 0  # newest day; newest time
         self.forgotten_day = 0  # days before it are of another regime
 
     def advance(self, time_ms: int, is_covered: bool = True) -> None:
@@ -62,7 +77,6 @@ class Tail:
         if day != self.day:
             self.day = day
             self._look_for_drift()
-        self.recent *= math.exp((since_ms - time_ms) / DAY_MS)
         self.last_ms = time_ms
 
     def count(self, time_ms: int, strength: float, before: float = 0.0) -> None:
@@ -79,7 +93,6 @@ class Tail:
     def tell(self) -> None:
         """One of them is told now."""
         self.told[self.day % DAYS] += 1
-        self.recent += 1
 
     def bar(self, per_day: float) -> float:
         """The strength that `per_day` things a day exceed; 1, the usual bar, while nothing is known."""
@@ -94,8 +107,14 @@ class Tail:
             beyond = np.minimum(beyond, DAY_CAP_COUNT + DAY_CAP * np.median(seen, axis=0))
         rate = weight @ beyond / max(days, 1 / 24)  # a day, never rising with strength
         told = float(weight @ np.minimum(self.told, DAY_CAP_COUNT + DAY_CAP * per_day))
-        pace = (told + PACE_COUNT) / (per_day * days + PACE_COUNT)
-        return self._bar(rate, max(days, 1 / 24), per_day / min(max(pace, 1 / PACE_MAX), PACE_MAX))
+
+        def bar_of(aim: float) -> float:
+            pace = (told + PACE_COUNT) / (aim * days + PACE_COUNT)
+            return self._bar(rate, max(days, 1 / 24), aim / min(max(pace, 1 / PACE_MAX), PACE_MAX))
+
+        if (bar := bar_of(per_day)) >= 1:
+            return bar
+        return min(bar_of(HALF * per_day), 1.0) if days >= HALF_DAYS_MIN else 1.0
 
     def _bar(self, rate: Floats, days: float, wanted: float) -> float:
         enough = np.flatnonzero(rate * days >= TAIL_COUNT)
@@ -122,7 +141,7 @@ class Tail:
 
     def arrays(self) -> dict[str, Floats]:
         """Everything learned, for a snapshot."""
-        scalars = np.array([self.day, self.last_ms, self.recent, self.forgotten_day], np.float64)
+        scalars = np.array([self.day, self.last_ms, self.forgotten_day], np.float64)
         return {
             "counts": self.counts, "hourly": self.hourly, "told": self.told, "covered": self.covered,
             "scalars": scalars,
@@ -130,10 +149,22 @@ class Tail:
 
     def restore(self, arrays: Mapping[str, Floats]) -> None:
         """Takes up what `arrays` gave. Raises KeyError or ValueError where it is of another make."""
+        self.day, self.last_ms, self.forgotten_day = (int(x) for x in arrays["scalars"])
         for name in ("counts", "hourly", "told", "covered"):
             getattr(self, name)[:] = arrays[name]
-        day, last_ms, recent, forgotten = (float(x) for x in arrays["scalars"])
-        self.day, self.last_ms, self.recent, self.forgotten_day = int(day), int(last_ms), recent, int(forgotten)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one budget stands, in words and numbers."""
+
+    name: str  # its matcher; "all": of whatever has no other
+    rate: str
+    told: int  # in this run
+    most: int  # told in one period
+    period: str  # "day" or "week"
+    ceiling: int
+    bar: float  # as of the last full hour
 
 
 class Scope:
@@ -143,32 +174,63 @@ class Scope:
         self.name, self.rate, self.per_day = name, rate, per_day(rate)
         self.matchers, self.tail = tuple(matchers), Tail()
         self.told_count = 0  # in this run
-        self._bar, self._fitted_ms = 1.0, 0
+        self._period_ms = int(period_days(rate) * DAY_MS)
+        self._per_period = self.per_day * period_days(rate)
+        self.ceiling = max(int(CEILING * self._per_period), 1)  # told in a period at most
+        self._told_ms: deque[int] = deque()  # when, of those of the last period
+        self._most = 0  # of those, at any time
+        self._bar, self._now_ms = 1.0, 0
         self._hints: dict[object, tuple[int, float]] = {}  # entity -> time and strength of its latest hint
 
     @property
     def bar(self) -> float:
-        """The strength from which on things are told now: higher for a while after more were told than the budget
-        has for a day, so that a flood of the middling does not hide the outstanding."""
-        over = self.tail.recent - 2 * self.per_day - 1
-        return self._bar * (1 + max(over, 0.0) / (self.per_day + 1))
+        """The strength from which on things are told now; infinite once the ceiling is reached."""
+        if len(self._told_ms) >= self.ceiling:
+            return math.inf
+        share = len(self._told_ms) / self._per_period - 1
+        if share >= 0:
+            return self._bar * math.pow(RISE, share / (CEILING - 1))
+        return max(self._bar * math.pow(FALL, share), min(self._bar, 1.0))
 
-    def advance(self, time_ms: int, is_covered: bool = True) -> None:
-        """Stream time goes on; the bar follows the tail every hour."""
-        self.tail.advance(time_ms, is_covered)
-        if time_ms - self._fitted_ms >= FIT_MS:
-            self._bar, self._fitted_ms = self.tail.bar(self.per_day), time_ms
-            self._hints = {who: hint for who, hint in self._hints.items() if time_ms - hint[0] < HINT_MS}
+    def advance(self, time_ms: int) -> None:
+        """Stream time goes on, with samples all the while; the bar follows the tail every full hour."""
+        if time_ms <= self._now_ms:
+            return
+        self.tail.advance(time_ms if self.tail.last_ms == 0 else self.tail.last_ms)
+        last = time_ms // FIT_MS
+        for hour in range(max(self.tail.last_ms // FIT_MS + 1, last - FITS_MAX), last + 1):
+            self.tail.advance(hour * FIT_MS)
+        if last != self._now_ms // FIT_MS:
+            self._fit()
+        self._now_ms = time_ms
+        while self._told_ms and time_ms - self._told_ms[0] >= self._period_ms:
+            self._told_ms.popleft()
 
-    def offer(self, began_ms: int, strength: float, before: float = 0.0, is_told: bool = False) -> bool:
-        """A thing that began at `began_ms` and has grown from strength `before` to `strength`: whether it is told now.
-        `is_told`: it was told before."""
+    def paused(self, start_ms: int, end_ms: int) -> None:
+        """No sample at all came between these times."""
+        self.advance(start_ms)
+        self.tail.advance(start_ms)
+        self.tail.advance(end_ms, is_covered=False)
+        self.advance(end_ms)
+
+    def _fit(self) -> None:
+        self._bar = self.tail.bar(self.per_day)
+        self._hints = {who: hint for who, hint in self._hints.items() if self._now_ms - hint[0] < HINT_MS}
+
+    def offer(self, began_ms: int, strength: float, before: float = 0.0, is_told: bool = False) -> str:
+        """A thing that began at `began_ms` and grew from strength `before` to `strength`: why it is told now, empty
+        where it is not. `is_told`: it was told before."""
+        bar = self.bar
         self.tail.count(began_ms, strength, before)
-        if is_told or strength < self.bar:
-            return False
+        if is_told or strength < bar:
+            return ""
         self.tail.tell()
+        self._told_ms.append(self._now_ms)
+        self._most = max(self._most, len(self._told_ms))
         self.told_count += 1
-        return True
+        under = ", below the usual 1, which too few reach" if bar < 1 else ""
+        whose = "" if self.name == FLEET else f" for {self.name}"
+        return f"{BUDGETED} {self.rate}{whose} (strength {_figure(strength, bar)}{under})"
 
     def is_worth(self, who: object, time_ms: int, strength: float) -> bool:
         """Whether a hint of this strength reaches the bar; one that does not is counted, those of one entity in a row
@@ -183,9 +245,23 @@ class Scope:
             self._hints[who] = (then_ms, strength)
         return False
 
-    def reason(self, strength: float) -> str:
-        """Why a thing of this strength is told."""
-        return f"surprising enough for a budget of {self.rate} (strength {strength:.2g}, from {self.bar:.2g} on)"
+    @property
+    def standing(self) -> Standing:
+        """As of now."""
+        period = "week" if self._period_ms > DAY_MS else "day"
+        return Standing(self.name, self.rate, self.told_count, self._most, period, self.ceiling, self._bar)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything learned, for a snapshot."""
+        return self.tail.arrays() | {"told_ms": np.array(self._told_ms, np.int64)}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Takes up what `arrays` gave. Raises KeyError or ValueError where it is of another make."""
+        self.tail.restore(arrays)
+        self._told_ms.clear()
+        self._told_ms.extend(arrays["told_ms"].tolist())
+        self._now_ms = self.tail.last_ms
+        self._fit()
 
 
 class AlertBudget:
@@ -198,7 +274,7 @@ class AlertBudget:
             for k, one in enumerate(settings.budgets)
         ]
         if settings.alert_budget:
-            self.scopes.append(Scope("all", settings.alert_budget, ()))
+            self.scopes.append(Scope(FLEET, settings.alert_budget, ()))
         self._scope_of: dict[Labels, Scope | None] = {}
 
     def __bool__(self) -> bool:
@@ -218,15 +294,20 @@ class AlertBudget:
         """Series are gone: which budget is whose is looked up again, by those who still ask."""
         self._scope_of.clear()
 
-    def advance(self, time_ms: int, is_covered: bool = True) -> None:
+    def advance(self, time_ms: int) -> None:
         """Stream time goes on for all."""
         for scope in self.scopes:
-            scope.advance(time_ms, is_covered)
+            scope.advance(time_ms)
+
+    def paused(self, start_ms: int, end_ms: int) -> None:
+        """No sample at all came between these times."""
+        for scope in self.scopes:
+            scope.paused(start_ms, end_ms)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything learned, for a snapshot."""
         names = np.array([scope.name for scope in self.scopes], np.str_)
-        learned = [(k, scope.tail.arrays()) for k, scope in enumerate(self.scopes)]
+        learned = [(k, scope.arrays()) for k, scope in enumerate(self.scopes)]
         return {"names": names} | {f"{k}.{key}": array for k, arrays in learned for key, array in arrays.items()}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -236,7 +317,7 @@ class AlertBudget:
         for scope in self.scopes:
             if (k := place.get(scope.name)) is not None:
                 own = {key.partition(".")[2]: array for key, array in arrays.items() if key.startswith(f"{k}.")}
-                scope.tail.restore(own)
+                scope.restore(own)
 
 
 def drift_cut(values: Floats, delta: float, length_min: int, value_max: float) -> int:
@@ -266,6 +347,15 @@ def _bin(strength: float) -> int:
 def _log_strength(index: int) -> float:
     """Natural logarithm of the strength at which a bin begins."""
     return math.log(STRENGTH_LEAST) + index * math.log(2) / BINS_PER_OCTAVE
+
+
+def _figure(strength: float, bar: float) -> str:
+    """`2.3, told from 1.8 on`, with so many digits that the one is seen to reach the other."""
+    for digits in range(2, 6):
+        told, asked = float(f"{strength:.{digits}g}"), float(f"{bar:.{digits}g}")
+        if asked < told:
+            break
+    return f"{told:g}, told from {min(asked, told):g} on"
 
 
 def _clipped(log_strength: float) -> float:

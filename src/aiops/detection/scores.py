@@ -1,6 +1,7 @@
 """What the engine says about each sample: columns, one entry per sample of the batch that was put in."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from enum import IntEnum
 
 import numpy as np
@@ -53,6 +54,9 @@ DETECTORS = (
 TOLD_STRENGTHS = 4  # before them: the value as scored, expected, lower, upper
 
 
+EVENTS = ("onsets", "hints", "persisted", "endings", "accepted", "again")  # fields of Scores that are indices
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """One entry per sample, in the order of the batch; `onsets`, `persisted` and `endings` are indices into it."""
@@ -76,3 +80,18 @@ class Scores:
     told: NDArray[
         np.float64
     ]  # (n, TOLD_STRENGTHS + len(DETECTORS)); only rows of `onsets` and `persisted`: see kernel.tell
+
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[NDArray[np.int64], "Scores"]]) -> "Scores":
+        """Those of a batch, from those of its parts, each with its positions in the batch."""
+        if len(parts) == 1:
+            return parts[0][1]
+        columns = {}
+        for column in (field.name for field in fields(cls)):
+            if column in EVENTS:
+                columns[column] = np.sort(np.concatenate([where[getattr(part, column)] for where, part in parts]))
+            else:
+                whole = np.concatenate([getattr(part, column) for _, part in parts])
+                columns[column] = np.empty_like(whole)
+                columns[column][np.concatenate([where for where, _ in parts])] = whole
+        return cls(**columns)

@@ -282,7 +282,9 @@ class Grouper:
         if group.lives_by(other.own[0].kind):
             group.last_ms = max(group.last_ms, other.last_ms)
         group.told = group.told or other.told
-        if other.scope:  # two things were one
+        if other.scope and not group.scope:
+            group.scope, group.offered, group.offered_ms = other.scope, other.offered, other.offered_ms
+        elif other.scope:  # two things were one
             other.scope.offer(other.offered_ms, 0.0, before=other.offered, is_told=True)
         self._drop(other)
 
@@ -305,8 +307,8 @@ class Grouper:
         self._changed[id(group)] = self._unjudged[id(group)] = group
 
     def _is_told_by(self, alert: Alert) -> bool:
-        """Offers the group of this alert to the budget of its series, once more where it has grown; whether it is told
-        by that."""
+        """Offers the group of this alert to the budget of the series that began it, once more where it has grown;
+        whether it is told by that."""
         group, scope = self._by_fingerprint.get(alert.fingerprint), self._budget.scope_of(alert.labels)
         strength = surprise(group.alerts.values()) if group and scope else 0.0
         if not group or strength <= group.offered:
@@ -314,12 +316,12 @@ class Grouper:
         group.scope, group.offered_ms = group.scope or scope, group.offered_ms or alert.time_ms
         assert group.scope
         is_known = bool(group.told or group.incident)
-        is_told = group.scope.offer(group.offered_ms, strength, group.offered, is_known)
+        why = group.scope.offer(group.offered_ms, strength, group.offered, is_known)
         group.offered = strength
-        if is_told:
-            group.told = group.scope.reason(strength)
+        if why:
+            group.told = why
             self._touch(group)
-        return is_told
+        return bool(why)
 
     def _evidence(self, group: Group) -> tuple[str, Alert] | None:
         """Why this is no chance, in words, and the alert that shows it best; None while it may be."""
@@ -422,11 +424,16 @@ class Grouper:
 
     def _lead(self, group: Group, incident: Incident) -> Alert:
         """The alert the incident was opened for, so that title and reason name the same metric; only the silence of a
-        whole entity takes its place."""
+        whole entity takes its place, and what is stranger at the same moment: its samples may come one by one."""
         strongest = _strongest(list(group.alerts.values()))
         if strongest.series_count > 1 and strongest.fingerprint != incident.lead:
             return self._leading(group, strongest, incident.incident_id)
-        return group.alerts.get(incident.lead, strongest)
+        lead, at_ms = group.alerts.get(incident.lead, strongest), incident.detected_ms
+        if group.last_ms - at_ms < STEP_MS:
+            fresh = [one for one in group.alerts.values() if at_ms - one.last_ms < STEP_MS and not one.is_habitual]
+            if fresh and (best := _strongest([lead, *fresh])) is not lead:
+                return self._leading(group, best, incident.incident_id)
+        return lead
 
     def _leading(self, group: Group, alert: Alert, number: int) -> Alert:
         group.alerts[alert.fingerprint] = alert = replace(alert, past_ms=self._recall(alert, number))

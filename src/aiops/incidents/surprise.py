@@ -18,11 +18,8 @@ LASTING, HABITUAL = 3.0, 0.5
 class Scope(Protocol):
     """One budget."""
 
-    def offer(self, began_ms: int, strength: float, before: float = 0.0, is_told: bool = False) -> bool:
-        """Whether a thing that grew from strength `before` to `strength` is told now."""
-
-    def reason(self, strength: float) -> str:
-        """Why a thing of this strength is told, in words."""
+    def offer(self, began_ms: int, strength: float, before: float = 0.0, is_told: bool = False) -> str:
+        """Why a thing that grew from strength `before` to `strength` is told now, in words; empty: it is not."""
 
 
 class Budget(Protocol):

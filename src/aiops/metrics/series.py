@@ -7,7 +7,7 @@ of samples is four columns: row, time, value, stale flag. Labels are kept once p
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,10 @@ class SampleBatch:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def part(self, which: NDArray[Any]) -> "SampleBatch":
+        """The samples at these positions, or those for which a mask is true."""
+        return SampleBatch(self.rows[which], self.time_ms[which], self.values[which], self.stale[which])
 
     @staticmethod
     def empty() -> "SampleBatch":
