@@ -195,7 +195,7 @@ def test_series_of_living_incidents_and_of_outages_are_not_forgotten(
         by_remote_write(service, minute, living() + ill + dead[:1])
     pass_time(service, 100, 200)
     incidents = service.incidents(IncidentFilter(states=(State.OPEN, State.CANDIDATE)), 9, None).items
-    alerts = [alert for one in incidents for alert in one.alerts]
+    alerts = [alert for one in incidents for alert in service.incident(one.incident_id)[0].alerts]
     healed = {alert.labels for alert in alerts if alert.ended_ms} & set(ill)
     assert healed
     assert (("host", "h"),) in {alert.labels for alert in alerts if alert.kind == "missing"}

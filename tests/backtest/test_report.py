@@ -10,8 +10,8 @@ import pytest
 
 from aiops.backtest import chart, report, words
 from aiops.backtest.course import CLOSE_SAMPLES, STRETCHES, Course, follow
-from aiops.backtest.replay import DAY_MS, Backtest, Judged, Onset, Verdict
-from aiops.config import Settings
+from aiops.backtest.replay import DAY_MS, Backtest, Judged, Onset, Verdict, replay
+from aiops.config import Budget, Settings
 from aiops.incidents.incident import Incident
 from aiops.metrics.series import canonical
 from tests.backtest.test_replay import START_S, files, jump_at, result, write_history
@@ -139,3 +139,32 @@ def test_tables_are_cut_and_say_so(result: Backtest, settings: Settings) -> None
     many = [replace(result.incidents[-1], incident_id=k) for k in range(report.INCIDENTS_MAX + 5)]
     text = report.html(replace(result, incidents=many), [], settings)
     assert f"The first {report.INCIDENTS_MAX} of them" in text
+
+
+def test_the_report_says_how_budgets_were_kept_and_what_they_told(tmp_path: Path, settings: Settings) -> None:
+    budgets = (Budget(match='{__name__="errors"}', alerts="2 per week"),)
+    detection = settings.detection.model_copy(update={"alert_budget": "3 per day", "budgets": budgets})
+    settings = settings.model_copy(update={"detection": detection})
+    kept = replay(files(write_history(tmp_path)), settings, [], lambda *_: None)
+    told = {one.name: one.told for one in kept.budgets}
+    assert sum(told.values()) == len(kept.incidents) > 0
+    said = " ".join(words.summary(kept))
+    assert "chance" not in said
+    assert "Why they were told: among the strangest within the budget of " in said
+    assert 'Budgets: 2 per week for {__name__="errors"}: ' + f"{kept.budgets[0].told} told" in said
+    assert f"; 3 per day: {told['all']} told" in said
+    text = report.html(kept, [], settings)
+    assert "<h2>Budgets</h2>" in text
+    assert "all without one of their own" in text
+    by_week, by_day = kept.summary()["budgets"]
+    assert by_week["match"] == '{__name__="errors"}'
+    assert by_week["most_in_a_week"] <= by_week["ceiling_of_a_week"] == 4
+    assert by_day["match"] is None
+    assert by_day["ceiling_of_a_day"] == 6
+    assert by_day["told_per_day"] == pytest.approx(told["all"] / 3, abs=1e-2)
+
+
+def test_without_budgets_none_is_spoken_of(result: Backtest, settings: Settings) -> None:
+    assert "udget" not in " ".join(words.summary(result) + words.advice(result, settings))
+    assert "Budgets" not in report.html(result, [], settings)
+    assert result.summary()["budgets"] == []

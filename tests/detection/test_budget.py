@@ -1,9 +1,12 @@
 """An alert budget keeps to its number, survives bad days, and forgets another regime."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from aiops.config import Budget, Detection
@@ -48,13 +51,75 @@ def test_more_than_there_is_cannot_be_told() -> None:
     assert 4 <= told[7:].mean() <= 6
 
 
-def test_a_flood_is_told_in_part_and_the_outstanding_all_the_same() -> None:
-    one, rng = scope("3 per day"), np.random.default_rng(2)
-    live(one, 20, 14, rng)
-    told = live(one, 1000, 1, rng, 14)
-    assert told[0] <= 40
-    at = START_MS + 15 * DAY_MS - MINUTE_MS
-    assert one.offer(at, 100.0)
+@pytest.mark.parametrize(("rate", "days", "most"), [("2 per week", 7, 4), ("3 per day", 1, 6), ("1 per hour", 1, 48)])
+def test_twice_the_budget_is_the_most_of_any_period_also_the_first(rate: str, days: int, most: int) -> None:
+    one, rng = scope(rate), np.random.default_rng(2)
+    times = []
+    for minute in range(21 * 1440):
+        one.advance(START_MS + minute * MINUTE_MS)
+        if rng.random() < 0.2 and one.offer(START_MS + minute * MINUTE_MS, 0.5 + rng.exponential(2)):
+            times.append(minute)
+    spans = np.searchsorted(times, np.array(times) + days * 1440) - np.arange(len(times))
+    assert spans.max() <= most
+    assert len(times) >= 21 / days * most / 4
+    assert one.standing.most == spans.max()
+    assert one.standing.ceiling == most
+
+
+def test_what_is_left_beyond_the_budget_goes_to_the_outstanding() -> None:
+    one = scope("2 per week")
+    one.advance(START_MS)
+    assert one.offer(START_MS, 1.1) and one.offer(START_MS, 1.1)
+    assert not one.offer(START_MS, 0.99)
+    assert one.offer(START_MS, 1.1)
+    assert not one.offer(START_MS, 3.9)
+    assert one.offer(START_MS, 4.1)
+    assert not one.offer(START_MS, 100.0)
+    one.advance(START_MS + 7 * DAY_MS)
+    assert one.offer(START_MS + 7 * DAY_MS, 4.1)
+
+
+def test_the_bar_is_the_usual_one_where_half_the_budget_reaches_it() -> None:
+    plenty, few, rng = scope("3 per day"), scope("3 per day"), np.random.default_rng(7)
+    for day, hour in np.ndindex(14, 24):
+        at = START_MS + day * DAY_MS + hour * 3_600_000
+        for one, strong in ((plenty, (2, 10, 18)), (few, (2,))):
+            one.advance(at)
+            one.offer(at, 1.2 if hour in strong else rng.uniform(0.5, 1))
+    assert plenty.standing.bar >= 1
+    assert few.standing.bar < 1
+    assert few.told_count >= 14 * 1.5
+
+
+def test_why_it_is_told_agrees_with_what_was_decided() -> None:
+    one = Scope('{team="shop"}', "2 per week", ())
+    one.advance(START_MS)
+    assert one.offer(START_MS, 1.004) == (
+        'among the strangest within the budget of 2 per week for {team="shop"} (strength 1.004, told from 1 on)'
+    )
+    few = scope("9 per day")
+    for minute in range(14 * 1440):
+        few.advance(START_MS + minute * MINUTE_MS)
+        why = few.offer(START_MS + minute * MINUTE_MS, 0.8) if minute % 200 == 0 else ""
+    few.advance(START_MS + 14 * DAY_MS)
+    why = few.offer(START_MS + 14 * DAY_MS, 0.8)
+    assert re.search(r"strength 0.8, told from 0\.\d+ on, below the usual 1, which too few reach", why)
+
+
+@given(cuts=st.sets(st.integers(1, 21 * 24 * 6 - 1), max_size=400))
+@settings(max_examples=20, deadline=None)
+def test_the_bar_does_not_depend_on_when_time_is_told(cuts: set[int]) -> None:
+    rng = np.random.default_rng(8)
+    steps = 21 * 24 * 6
+    found = dict(zip(range(0, steps, 7), (0.5 * (1 + rng.pareto(2, steps // 7))).tolist(), strict=True))
+    told = []
+    for moments in (range(steps), sorted({0, *found, *cuts, steps - 1})):
+        one, mine = scope("3 per day"), []
+        for step in moments:
+            one.advance(START_MS + step * 600_000)
+            mine.append(one.offer(START_MS + step * 600_000, found[step]) if step in found else "")
+        told.append([why for why in mine if why] + [one.bar])
+    assert told[0] == told[1]
 
 
 def test_one_bad_day_does_not_deafen_the_days_after() -> None:

@@ -113,8 +113,18 @@ def test_what_ends_before_its_incident_opens_has_ended() -> None:
 def test_series_without_a_budget_are_told_as_ever() -> None:
     desk = Desk(Detection.model_validate({"budgets": [{"match": '{service="bank"}', "alerts": "1 per week"}]}))
     assert desk.add(alert(9.0, "m"))
-    assert not desk.add(alert(3.0, "m", "bank"))
+    assert not desk.add(alert(0.9, "m", "bank"))
     assert [one.entities for one in desk.incidents()] == [("service=web",)]
+
+
+def test_an_alert_is_charged_to_the_budget_of_the_series_that_began_it() -> None:
+    budgets = [{"match": '{__name__="n"}', "alerts": "2 per week"}]
+    desk = Desk(Detection.model_validate({"alert_budget": "3 per day", "budgets": budgets}))
+    told = [desk.add(alert(strength, name, minute=k)) for k, (strength, name) in enumerate([(0.6, "n"), (0.6, "m")])]
+    assert told == [False, True]
+    assert [one.told_count for one in desk.budget.scopes] == [1, 0]
+    (incident,) = desk.incidents(1)
+    assert 'budget of 2 per week for {__name__="n"} (strength 1.2, told from 1 on)' in incident.timeline[0].why
 
 
 def test_what_a_person_dismissed_is_not_told_again() -> None:

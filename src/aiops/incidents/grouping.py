@@ -424,16 +424,11 @@ class Grouper:
 
     def _lead(self, group: Group, incident: Incident) -> Alert:
         """The alert the incident was opened for, so that title and reason name the same metric; only the silence of a
-        whole entity takes its place, and what is stranger at the same moment: its samples may come one by one."""
+        whole entity takes its place."""
         strongest = _strongest(list(group.alerts.values()))
         if strongest.series_count > 1 and strongest.fingerprint != incident.lead:
             return self._leading(group, strongest, incident.incident_id)
-        lead, at_ms = group.alerts.get(incident.lead, strongest), incident.detected_ms
-        if group.last_ms - at_ms < STEP_MS:
-            fresh = [one for one in group.alerts.values() if at_ms - one.last_ms < STEP_MS and not one.is_habitual]
-            if fresh and (best := _strongest([lead, *fresh])) is not lead:
-                return self._leading(group, best, incident.incident_id)
-        return lead
+        return group.alerts.get(incident.lead, strongest)
 
     def _leading(self, group: Group, alert: Alert, number: int) -> Alert:
         group.alerts[alert.fingerprint] = alert = replace(alert, past_ms=self._recall(alert, number))
