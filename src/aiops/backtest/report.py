@@ -202,7 +202,7 @@ def _budget_table(result: Backtest) -> str:
             escape(one.rate),
             str(one.told),
             f"{one.told / result.days * (7 if one.period == 'week' else 1):.2g} a {one.period}",
-            f"{one.most} of {one.ceiling} in one {one.period}",
+            f"{one.most} in one {one.period}",
             f"{one.bar:.2g}",
         )
         for one in result.budgets

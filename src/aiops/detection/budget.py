@@ -7,9 +7,11 @@ no day counts for more than `DAY_CAP` usual ones, so that a bad day does not dea
 things has changed for good, which the test of ADWIN says (Bifet & Gavalda 2007, SDM, eq. 3.1), the days before are
 forgotten. What was told too often of late is asked for less often in the days to come, and the other way round.
 
-The budget is a ceiling: never more than 2 B are told in a period (a day; of a rate by the week, a week), and the bar
-rises on the way there, so that what is left goes to the outstanding. It is no order to find something: the bar stays at
-the usual one or above, unless not even half of B would be told; then it goes down as far as that half needs.
+The budget is a ceiling: the bar rises on the way to 2 B told in a period (a day; of a rate by the week, a week), so
+that what is left goes to the outstanding; beyond 2 B only a record is told, stronger than all that was told in the
+period has become by now. Records are rare by themselves, and an outage after a noisy day is one. A budget is no order
+to find something: the bar stays at the usual one or above, unless not even half of B would be told; then it goes down
+as far as that half needs.
 
 The bar follows on a grid of stream time, so what is told does not depend on how samples were split into requests.
 """
@@ -40,7 +42,7 @@ BAR_MIN, BAR_MAX = 0.5, 100.0
 PACE_COUNT, PACE_MAX = 3.0, 2.0  # how soon, and how far, past telling corrects what is asked of the tail
 HALF = 0.7  # share of a budget for which the bar goes below the usual one, once it has seen so many days
 HALF_DAYS_MIN = 3.0
-CEILING = 2.0  # budgets a period
+CEILING = 2.0  # budgets a period; beyond them records only
 RISE, FALL = 16.0, 2.0  # bar towards the ceiling, and with nothing told for a period, against that at the budget
 DRIFT_DELTA, DRIFT_DAYS_MIN = 0.002, 3
 HOURLY_MAX = 10.0
@@ -163,7 +165,7 @@ class Standing:
     told: int  # in this run
     most: int  # told in one period
     period: str  # "day" or "week"
-    ceiling: int
+    ceiling: int  # of that, records apart
     bar: float  # as of the last full hour
 
 
@@ -176,18 +178,18 @@ class Scope:
         self.told_count = 0  # in this run
         self._period_ms = int(period_days(rate) * DAY_MS)
         self._per_period = self.per_day * period_days(rate)
-        self.ceiling = max(int(CEILING * self._per_period), 1)  # told in a period at most
-        self._told_ms: deque[int] = deque()  # when, of those of the last period
+        self.ceiling = max(int(CEILING * self._per_period), 1)  # told in a period, records apart
+        self._told: deque[tuple[int, float]] = deque()  # those of the last period: when, and how strong by now
         self._most = 0  # of those, at any time
         self._bar, self._now_ms = 1.0, 0
         self._hints: dict[object, tuple[int, float]] = {}  # entity -> time and strength of its latest hint
 
     @property
     def bar(self) -> float:
-        """The strength from which on things are told now; infinite once the ceiling is reached."""
-        if len(self._told_ms) >= self.ceiling:
-            return math.inf
-        share = len(self._told_ms) / self._per_period - 1
+        """The strength from which on things are told now; once the ceiling is reached, that of a record."""
+        if len(self._told) >= self.ceiling:
+            return max(self._bar, math.nextafter(max(strength for _, strength in self._told), math.inf))
+        share = len(self._told) / self._per_period - 1
         if share >= 0:
             return self._bar * math.pow(RISE, share / (CEILING - 1))
         return max(self._bar * math.pow(FALL, share), min(self._bar, 1.0))
@@ -203,8 +205,8 @@ class Scope:
         if last != self._now_ms // FIT_MS:
             self._fit()
         self._now_ms = time_ms
-        while self._told_ms and time_ms - self._told_ms[0] >= self._period_ms:
-            self._told_ms.popleft()
+        while self._told and time_ms - self._told[0][0] >= self._period_ms:
+            self._told.popleft()
 
     def paused(self, start_ms: int, end_ms: int) -> None:
         """No sample at all came between these times."""
@@ -222,11 +224,14 @@ class Scope:
         where it is not. `is_told`: it was told before."""
         bar = self.bar
         self.tail.count(began_ms, strength, before)
+        if is_told:
+            grown = ((when_ms, max(known, strength) if known == before else known) for when_ms, known in self._told)
+            self._told = deque(grown)
         if is_told or strength < bar:
             return ""
         self.tail.tell()
-        self._told_ms.append(self._now_ms)
-        self._most = max(self._most, len(self._told_ms))
+        self._told.append((self._now_ms, strength))
+        self._most = max(self._most, len(self._told))
         self.told_count += 1
         under = ", below the usual 1, which too few reach" if bar < 1 else ""
         whose = "" if self.name == FLEET else f" for {self.name}"
@@ -253,13 +258,14 @@ class Scope:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything learned, for a snapshot."""
-        return self.tail.arrays() | {"told_ms": np.array(self._told_ms, np.int64)}
+        told_ms = np.array([when_ms for when_ms, _ in self._told], np.int64)
+        return self.tail.arrays() | {"told_ms": told_ms, "told_strength": np.array([one for _, one in self._told])}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Takes up what `arrays` gave. Raises KeyError or ValueError where it is of another make."""
         self.tail.restore(arrays)
-        self._told_ms.clear()
-        self._told_ms.extend(arrays["told_ms"].tolist())
+        told = zip(arrays["told_ms"].tolist(), arrays["told_strength"].tolist(), strict=True)
+        self._told = deque(told)
         self._now_ms = self.tail.last_ms
         self._fit()
 

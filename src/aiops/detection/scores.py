@@ -86,12 +86,14 @@ class Scores:
         """Those of a batch, from those of its parts, each with its positions in the batch."""
         if len(parts) == 1:
             return parts[0][1]
-        columns = {}
+        columns, order = {}, np.concatenate([where for where, _ in parts])
+        is_in_order = bool((np.diff(order) > 0).all())
         for column in (field.name for field in fields(cls)):
             if column in EVENTS:
                 columns[column] = np.sort(np.concatenate([where[getattr(part, column)] for where, part in parts]))
             else:
                 whole = np.concatenate([getattr(part, column) for _, part in parts])
-                columns[column] = np.empty_like(whole)
-                columns[column][np.concatenate([where for where, _ in parts])] = whole
+                columns[column] = whole if is_in_order else np.empty_like(whole)
+                if not is_in_order:
+                    columns[column][order] = whole
         return cls(**columns)
