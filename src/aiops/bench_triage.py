@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet
 from numpy.typing import NDArray
+from sklearn.metrics import f1_score
 
 from aiops.errors import InputError
 from aiops.learning.fit import Fitted, Table, fit
@@ -89,7 +90,7 @@ def _figures(
         int(is_in.sum()),
         len(prediction.classes),
         float(is_right[is_in].mean()),
-        _macro_f1(truth[is_in], label[is_in]),
+        float(f1_score(truth[is_in], label[is_in], average="macro")),
         float(top_3[is_in].mean()),
         calibration_error(prediction.confidence[is_in], is_right[is_in]),
         float(answered.sum() / is_in.sum()),
@@ -130,14 +131,6 @@ def calibration_error(confidence: NDArray[np.float64], is_right: NDArray[np.bool
     place = np.minimum((confidence * BINS).astype(int), BINS - 1)
     gaps = [abs(confidence[place == k].sum() - is_right[place == k].sum()) for k in range(BINS)]
     return float(sum(gaps) / len(confidence))
-
-
-def _macro_f1(truth: NDArray[Any], said: NDArray[Any]) -> float:
-    scores = []
-    for name in np.unique(truth):
-        right = ((truth == name) & (said == name)).sum()
-        scores.append(2 * right / ((truth == name).sum() + (said == name).sum()))
-    return float(np.mean(scores))
 
 
 def oos_recall(scope: NDArray[Any], is_right: NDArray[np.bool_], is_out: NDArray[np.bool_]) -> float:

@@ -163,7 +163,8 @@ class Tickets(Section):
     raw_chars_max: Count = Field(1_000_000, description="of a message with its markup and history; beyond: not read")
     redact_ips: bool = Field(False, description="IP and MAC addresses count as personal data too")
     redaction_key: SecretStr = Field(
-        SecretStr(""), description="32 bytes in base64: what was redacted is kept encrypted; empty = gone for good"
+        SecretStr(""),
+        description="32 bytes in base64: stored tickets keep what was redacted encrypted; triage keeps nothing",
     )
 
 

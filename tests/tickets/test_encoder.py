@@ -1,5 +1,7 @@
 """Vectors of the shipped encoder."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from aiops.desk import ENCODER, shipped_models
@@ -37,3 +39,11 @@ def test_texts_come_back_in_their_order_whatever_their_length(encoder: Encoder) 
 
 def test_no_text_gives_no_rows(encoder: Encoder) -> None:
     assert encoder.encode([]).sentence.shape == (0, encoder.width)
+
+
+def test_requests_side_by_side_share_a_memory_too_small_for_them() -> None:
+    encoder = Encoder.load(shipped_models() / ENCODER, cache_texts_max=1)
+    alone = {text: encoder.encode([text]).sentence[0] for text in TEXTS}
+    with ThreadPoolExecutor(4) as pool:
+        for text, found in pool.map(lambda text: (text, encoder.encode([text, text])), TEXTS * 20):
+            np.testing.assert_allclose(found.sentence[1], alone[text], atol=1e-6)

@@ -31,7 +31,7 @@ from aiops.tickets.reading import read_all
 FOLDS = 3
 FEW = 30  # examples per class (mean) up to which logistic regression is better than support vectors
 SHORT_TOKENS = 20  # median words of a text up to which the softer margin wins: C 0.5, longer ones 0.2
-MEMORY_MAX = 8000  # remembered texts; more are thinned evenly: 3 ms a ticket at 30,000
+MEMORY_MAX = 8000  # remembered texts; more are thinned evenly: each ticket is compared with all
 SHRINK = 0.2  # of covariances towards the scaled identity
 SCOPE_LOST = 0.03  # of held-out tickets refused as no ticket, where nothing else is said
 SEED = 0

@@ -12,14 +12,14 @@ summed): the top probability, the mean similarity to the ten nearest known texts
 distance (Ren et al. 2021, arXiv:2106.09022).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops.tickets.features import Block, Features
+from aiops.tickets.features import Features
 
 NEIGHBOURS = 10
 PRECISIONS = np.round(np.arange(0.50, 1.0, 0.01), 2)  # the dial: a threshold is kept for each
@@ -179,12 +179,3 @@ def scope_signs(
     means = scope.class_means @ scope.within
     squared = (inside**2).sum(1)[:, None] - 2 * inside @ means.T + (means**2).sum(1)
     return np.column_stack([np.log(p1 / (1 - p1)), near.cosine.mean(1), whole.sum(1) - squared.min(1)])
-
-
-def block_rows(block: Block, rows: Sequence[int]) -> Block:
-    """Some rows of a block, in the order given."""
-    parts = [slice(block.starts[row], block.starts[row + 1]) for row in rows]
-    columns = np.concatenate([block.columns[at] for at in parts]) if parts else block.columns[:0]
-    values = np.concatenate([block.values[at] for at in parts]) if parts else block.values[:0]
-    lengths = [at.stop - at.start for at in parts]
-    return Block(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), columns, values)

@@ -7,6 +7,7 @@ the hash of their text, so a ticket that comes again, or is searched after it wa
 
 import hashlib
 import json
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ class Vectors(NamedTuple):
 
 
 class Encoder:
-    """Thread-safe for reading; `cache_texts_max` texts are remembered, the oldest are dropped."""
+    """Thread-safe; `cache_texts_max` texts are remembered, the oldest are dropped."""
 
     def __init__(
         self, session: Any, tokenizer: tokenizers.Tokenizer, tokens_max: int, digest: str, cache_texts_max: int
@@ -42,6 +43,7 @@ class Encoder:
         self.width = int(session.get_outputs()[0].shape[1])
         self._cache: OrderedDict[bytes, tuple[NDArray[np.float32], NDArray[np.float32]]] = OrderedDict()
         self._cache_texts_max = cache_texts_max
+        self._lock = threading.Lock()  # around the memory alone: requests encode side by side
 
     @classmethod
     def load(cls, folder: Path, threads: int = 1, cache_texts_max: int = 10_000) -> "Encoder":
@@ -65,11 +67,13 @@ class Encoder:
     def encode(self, texts: Sequence[str]) -> Vectors:
         """One row per text, in order. Text beyond `tokens_max` tokens is not read."""
         keys = [hashlib.blake2b(text.encode(errors="replace"), digest_size=16).digest() for text in texts]
-        found = {key: self._cache[key] for key in dict.fromkeys(keys) if key in self._cache}
+        with self._lock:
+            found = {key: self._cache[key] for key in keys if key in self._cache}
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
         if new:
             found |= dict(zip(new, self._run(list(new.values())), strict=True))
-            self._remember({key: found[key] for key in new})
+            with self._lock:
+                self._remember({key: found[key] for key in new})
         shape = (len(texts), self.width)
         sentence, middle = np.empty(shape, np.float32), np.empty(shape, np.float32)
         for k, key in enumerate(keys):
