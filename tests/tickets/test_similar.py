@@ -1,0 +1,92 @@
+"""Past tickets like a new one: who is found, who must not be, and what is shown of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aiops.errors import InputError, SnapshotError
+from aiops.tickets.encoder import Encoder
+from aiops.tickets.similar import WIDTH, PastItem, SimilarIndex
+
+PAST = [
+    PastItem("1", title="VPN drops", text="It disconnects every ten minutes. I work from home.", resolution="new MTU"),
+    PastItem("2", title="Printer jam", text="Paper is stuck in tray 2.", tenant="acme", created_ms=2000),
+    PastItem("3", title="Backup failed", text="The job ended with error 0x8007006E.", created_ms=1000),
+    PastItem("INC-7", "incident", "checkout latency", "latency_ms is 4x its usual level", created_ms=3000),
+]
+
+
+@pytest.fixture
+def index(encoder: Encoder) -> SimilarIndex:
+    index = SimilarIndex(np.eye(encoder.width, WIDTH, dtype=np.float32), encoder.digest)
+    index.add(PAST, encoder.encode([item.joined for item in PAST]).sentence)
+    return index
+
+
+def found(index: SimilarIndex, encoder: Encoder, text: str, **options: object) -> list[str]:
+    hits = index.search(text, encoder.encode([text]).sentence[0], 10, **options)  # type: ignore[arg-type]
+    return [hit.item_id for hit in hits]
+
+
+def test_the_same_trouble_in_other_words_is_first(index: SimilarIndex, encoder: Encoder) -> None:
+    assert found(index, encoder, "my remote connection is lost all the time")[0] == "1"
+    assert found(index, encoder, "what is 0x8007006E")[0] == "3"
+    assert found(index, encoder, "checkout is slow")[0] == "INC-7"
+
+
+def test_a_hit_shows_the_sentence_that_matches_and_what_helped(index: SimilarIndex, encoder: Encoder) -> None:
+    text = "vpn disconnects again every ten minutes"
+    hit = index.search(text, encoder.encode([text]).sentence[0], 1)[0]
+    assert hit.passage == "It disconnects every ten minutes"
+    assert hit.resolution == "new MTU"
+    assert 0.2 < hit.score < 1
+
+
+def test_other_tenants_and_later_items_are_never_found(index: SimilarIndex, encoder: Encoder) -> None:
+    assert found(index, encoder, "printer jam", tenant="acme") == ["2"]
+    assert "2" not in found(index, encoder, "printer jam", tenant="")
+    assert found(index, encoder, "printer jam", before_ms=2000) == ["3"], "nor those of unknown time"
+    assert found(index, encoder, "printer jam", tenant="nobody") == []
+
+
+def test_an_item_is_replaced_by_its_id_and_removed(index: SimilarIndex, encoder: Encoder) -> None:
+    mended = PastItem("1", title="VPN drops", text="closed", resolution="router replaced")
+    index.add([mended], encoder.encode([mended.joined]).sentence)
+    assert len(index) == 4
+    index.remove(["2", "never there"])
+    assert len(index) == 3
+    assert "2" not in found(index, encoder, "printer jam")
+
+
+def test_what_is_saved_is_found_again(index: SimilarIndex, encoder: Encoder, tmp_path: Path) -> None:
+    index.save(tmp_path)
+    other = SimilarIndex.load(tmp_path, encoder.digest)
+    text = "connection drops"
+    vector = encoder.encode([text]).sentence[0]
+    assert other.search(text, vector, 10) == index.search(text, vector, 10)
+
+
+def test_a_damaged_or_foreign_index_is_refused(index: SimilarIndex, encoder: Encoder, tmp_path: Path) -> None:
+    index.save(tmp_path)
+    with pytest.raises(SnapshotError, match="another"):
+        SimilarIndex.load(tmp_path, "another encoder")
+    for path in tmp_path.iterdir():
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-9] + b"x" + whole[-8:])
+        with pytest.raises(SnapshotError):
+            SimilarIndex.load(tmp_path, encoder.digest)
+        path.write_bytes(whole)
+    with pytest.raises(SnapshotError, match="No such file"):
+        SimilarIndex.load(tmp_path / "none", encoder.digest)
+
+
+def test_at_its_limit_the_items_added_first_go(encoder: Encoder) -> None:
+    index = SimilarIndex(np.eye(encoder.width, WIDTH, dtype=np.float32), encoder.digest, items_max=2)
+    index.add(PAST, encoder.encode([item.joined for item in PAST]).sentence)
+    assert set(found(index, encoder, "printer jam")) == {"3", "INC-7"}
+
+
+def test_vectors_that_do_not_fit_are_refused(index: SimilarIndex) -> None:
+    with pytest.raises(InputError, match="shape"):
+        index.add(PAST, np.zeros((4, 7), np.float32))
