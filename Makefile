@@ -20,7 +20,7 @@ check: $(VENV)/.dev  ## lint, format, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-interop: $(VENV)/.dev $(VENV)/.postgres  ## against a real Prometheus and PostgreSQL, which must be installed
+interop: $(VENV)/.dev $(VENV)/.postgres  ## against real Prometheus, PostgreSQL, Chromium, which must be installed
 	$(BIN)/pytest -m interop $(ARGS)
 
 train-setup: $(VENV)/.train  ## what training needs on top
