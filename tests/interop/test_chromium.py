@@ -42,12 +42,10 @@ said.textContent = JSON.stringify(found);
 
 def shown(url: str, profile: Path, width: int = 1000) -> str:
     """The page as a browser of this width has it after its scripts ran; no console message may be an error."""
-    options = [f"--user-data-dir={profile}", f"--window-size={width},900", "--virtual-time-budget=20000"]
-    done = subprocess.run(
-        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", *options]
-        + ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--enable-logging=stderr", "--dump-dom", url],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--enable-logging=stderr"]
+    command += [f"--user-data-dir={profile}", f"--window-size={width},900", "--virtual-time-budget=20000"]
+    command += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--dump-dom", url]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     said = [line for line in done.stderr.splitlines() if "CONSOLE" in line and re.search("error|refused", line, re.I)]
     assert done.returncode == 0 and not said, (done.returncode, said)
     return done.stdout
