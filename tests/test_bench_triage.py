@@ -7,9 +7,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from aiops.bench_triage import bench_triage, calibration_error, oos_recall
+from aiops.bench_triage import bench_triage, oos_recall
 from aiops.desk import ENCODER, shipped_models
 from aiops.errors import InputError
+from aiops.learning.figures import calibration_error
 from aiops.tickets.encoder import Encoder
 from training.tickets import read
 

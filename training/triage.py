@@ -1,30 +1,62 @@
 """Labelled tickets -> a bundle that serving loads.
 
     python -m training.triage --out models/triage/1          the default model, from the tickets we wrote
-    python -m training.triage --data tickets.parquet --target category=assignment_group --out models/acme/1
+    python -m training.triage --data tickets.parquet --text title,body --target category=assignment_group \\
+        --time created_at --validation newer.parquet --out models/acme
 
-Tables are CSV or Parquet. The same data gives the same digest: seeds are fixed, and time and place are not recorded.
+Tables are CSV or Parquet. What is wrong with them is told first, then learned, then judged. `--out models/acme/3` is
+that version, written anew; `--out models/acme` is the next version of acme, or the newest one again where the digest is
+the same: the same data give the same digest, since seeds are fixed, and time and place are not recorded.
 """
 
 import argparse
 import json
+import shutil
 import sys
+import tempfile
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.csv
-import pyarrow.parquet
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from aiops.errors import AiopsError, InputError
+from aiops.learning.figures import Figures
 from aiops.learning.fit import Table, fit
+from aiops.learning.gate import Candidate, Rules, Verdict, decide
 from aiops.tickets import bundle
 from aiops.tickets.encoder import Encoder
 from aiops.tickets.pipeline import NOISE
 from training import tickets as authored
+from training.card import card
+from training.evaluate import ENCODER, as_json, candidate_of, figures_of, protected_of, show, verdict_json
+from training.examples import examples_of, fingerprint, picked, targets_of
+from training.problems import Problem, examined, label_noise, refuse
 
-ENCODER = Path(__file__).parent.parent / "models" / "encoder" / "1"
+ENCODED_AT_ONCE = 512
+TOLD = {"refused": "bold red", "warning": "yellow", "note": "dim"}
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What one training made. `figures` is empty where nothing was there to judge by."""
+
+    folder: Path
+    name: str
+    version: str
+    digest: str
+    table: Table
+    fingerprint: str
+    problems: tuple[Problem, ...]
+    candidate: Candidate | None
+    figures: Mapping[str, Figures]
+    verdict: Verdict | None
+    fit_s: float
 
 
 def default_table(tickets: Sequence[authored.AuthoredTicket]) -> Table:
@@ -36,53 +68,194 @@ def default_table(tickets: Sequence[authored.AuthoredTicket]) -> Table:
     return Table([one.title for one in tickets], [one.body for one in tickets], labels)
 
 
-def table_of(path: Path, text: Sequence[str], targets: dict[str, str]) -> Table:
-    """Columns of a file; of two text columns the first is the title. Raises InputError for what is not there."""
-    read = pyarrow.parquet.read_table(path) if path.suffix == ".parquet" else pyarrow.csv.read_csv(path)
-    for column in (*text, *targets.values()):
-        if column not in read.column_names:
-            raise InputError(f"{path}: no column {column!r}; there are {', '.join(read.column_names)}")
-    columns = [[str(value or "") for value in read[name].to_pylist()] for name in text]
-    titles, bodies = (columns[0], columns[1]) if len(columns) > 1 else ([""] * len(columns[0]), columns[0])
-    labels = {name: [str(value or "") for value in read[column].to_pylist()] for name, column in targets.items()}
-    return Table(titles, bodies, labels)
-
-
-def train(table: Table, encoder: Encoder, name: str, version: str, out: Path, about: dict[str, Any]) -> str:
-    """Fits and saves; returns the bundle's digest."""
-    scope_output = "category" if "category" in table.labels else next(iter(table.labels))
-    balanced = [name for name in table.labels if name == "scope"]
-    fitted = fit(table, encoder, scope_output, balanced, lambda step: print(f"{step} ...", file=sys.stderr, flush=True))
+def train(
+    table: Table,
+    out: Path,
+    encoder: Encoder,
+    about: Mapping[str, Any],
+    validation: Table | None = None,
+    champion: Path | None = None,
+    rules: Rules | None = None,
+    console: Console | None = None,
+) -> Trained:
+    """Examines, fits, saves and judges; beside the bundle lie its card and its figures. With a champion the gate
+    compares both on `validation`. Raises InputError where there is nothing to learn, BundleError."""
+    console = console or Console(stderr=True)
+    problems = list(examined(table, validation))
+    _tell(problems, console)
+    refuse(problems)
+    whole = fingerprint(table)
+    table = picked(table, [k for k in range(len(table)) if (table.titles[k] + table.bodies[k]).strip()])
+    with _progress(console) as progress:
+        texts = table.read()[1]
+        task = progress.add_task("reading", total=len(texts))
+        for start in range(0, len(texts), ENCODED_AT_ONCE):  # fit finds the vectors in the encoder's memory
+            encoder.encode(texts[start : start + ENCODED_AT_ONCE])
+            progress.update(task, completed=min(start + ENCODED_AT_ONCE, len(texts)))
+        task = progress.add_task("looking for label errors", total=None)
+        judged_labels = {name: labels for name, labels in table.labels.items() if name != "scope"}
+        noise = list(label_noise(encoder.encode(texts).sentence, judged_labels))
+        progress.update(task, completed=1, total=1)
+        _tell(noise, console)
+        task = progress.add_task("learning", total=None)
+        started = time.perf_counter()
+        scope_output = "category" if "category" in table.labels else next(iter(table.labels))
+        balanced = [name for name in table.labels if name == "scope"]
+        fitted = fit(
+            table, encoder, scope_output, balanced, lambda step: progress.update(task, description=escape(step))
+        )
+        fit_s = time.perf_counter() - started
     counted = {name: dict(Counter(label for label in labels if label)) for name, labels in table.labels.items()}
-    about = about | {"tickets": len(table), "labels": counted}
-    return bundle.save(out, name, version, encoder, fitted.idf, fitted.classifier, about)
+    told = {"tickets": len(table), "labels": counted, "fingerprint": whole, **about}
+    folder, digest = _saved(out, encoder, fitted.idf, fitted.classifier, told)
+    name, version = folder.parent.name, folder.name
+    candidate = candidate_of(folder, encoder, validation) if validation is not None and len(validation) else None
+    found = figures_of(candidate) if candidate else {}
+    verdict = None
+    if candidate and champion and validation is not None:
+        verdict = decide(candidate, candidate_of(champion, encoder, validation), rules)
+    trained = Trained(
+        folder, name, version, digest, table, whole, (*problems, *noise), candidate, found, verdict, fit_s
+    )
+    _write_report(trained)
+    return trained
+
+
+def _saved(out: Path, encoder: Encoder, idf: Any, classifier: Any, about: Mapping[str, Any]) -> tuple[Path, str]:
+    """Written beside, then moved into place: a crash leaves no half bundle."""
+    is_version = out.name.isdecimal() or (out / bundle.MANIFEST).exists()
+    home = out.parent if is_version else out
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home, prefix=".training-") as parent:
+        draft = Path(parent) / "bundle"
+        digest = bundle.save(draft, home.name, "0", encoder, idf, classifier, about)
+        folder = out if is_version else _next(out, digest)
+        bundle.save(draft, home.name, folder.name, encoder, idf, classifier, about)
+        if folder.exists():
+            shutil.rmtree(folder)
+        draft.rename(folder)
+    return folder, digest
+
+
+def _next(home: Path, digest: str) -> Path:
+    """The next version; the newest again where it is the same model."""
+    newest = bundle.newest(home)
+    if newest == home:
+        return home / "1"
+    manifest = json.loads((newest / bundle.MANIFEST).read_text())
+    return newest if bundle.digest_of(manifest) == digest else home / str(int(newest.name) + 1)
+
+
+def _write_report(trained: Trained) -> None:
+    text = card(
+        f"{trained.name} {trained.version}", trained.digest, trained.table, trained.fingerprint, trained.problems,
+        trained.figures, "tickets kept apart", trained.verdict,
+    )  # fmt: skip
+    (trained.folder / "card.md").write_text(text)
+    told: dict[str, Any] = {
+        "problems": [
+            {"kind": p.kind, "severity": p.severity, "count": p.count, "said": p.said} for p in trained.problems
+        ],
+        "figures": as_json(trained.figures),
+    }
+    if trained.verdict:
+        told["verdict"] = verdict_json(trained.verdict)
+    (trained.folder / "report.json").write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+
+
+def _tell(problems: Sequence[Problem], console: Console) -> None:
+    for one in problems:
+        console.print(f"[{TOLD[one.severity]}]{one.kind}:[/] {escape(one.said)}", highlight=False, soft_wrap=True)
+
+
+def _count(table: Table, console: Console) -> None:
+    for name, labels in table.labels.items():
+        counts = Counter(label for label in labels if label)
+        shown = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(12))
+        more = f", and {len(counts) - 12} more" if len(counts) > 12 else ""
+        console.print(f"{name}: {len(counts)} classes in {sum(counts.values()):,} rows: {escape(shown)}{more}",
+                      highlight=False, soft_wrap=True)  # fmt: skip
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every option."""
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--out", type=Path, required=True, help="folder NAME or NAME/VERSION of the bundle")
+    made.add_argument("--data", type=Path, help="CSV or Parquet; without it the tickets we wrote")
+    made.add_argument(
+        "--validation", type=Path, help="a table of the same columns to judge by, newer where times exist"
+    )
+    made.add_argument("--text", default="title,body", help="one column, or title,body")
+    made.add_argument("--target", action="append", default=[], help="output=column; may be repeated")
+    made.add_argument("--time", default="", help="column of times: judged forward in time, never by the future")
+    made.add_argument("--champion", type=Path, help="the bundle in use: the gate says whether this one is better")
+    made.add_argument("--protect", action="append", default=[], help="output=class,class that must not get worse")
+    made.add_argument("--encoder", type=Path, default=ENCODER, help="folder of the encoder")
+    return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line: 0 done, 2 the input is wrong."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder NAME/VERSION of the bundle")
-    parser.add_argument("--data", type=Path, help="CSV or Parquet; without it the tickets we wrote")
-    parser.add_argument("--text", default="title,body", help="one column, or title,body")
-    parser.add_argument("--target", action="append", default=[], help="output=column; may be repeated")
-    parser.add_argument("--encoder", type=Path, default=ENCODER, help="folder of the encoder")
-    given = parser.parse_args(arguments)
+    """The command line: 0 done, 1 the gate refused, 2 the input is wrong."""
+    given, console = parser().parse_args(arguments), Console(stderr=True)
     try:
-        encoder = Encoder.load(given.encoder, threads=2)
-        if given.data is None:
-            table, about = (
-                default_table(authored.read()),
-                {"data": "training/data/tickets", "licence": "Apache-2.0", "languages": ["en"]},
-            )
-        else:
-            targets = dict(one.split("=", 1) for one in given.target)
-            table, about = table_of(given.data, given.text.split(","), targets), {"data": given.data.name}
-        digest = train(table, encoder, given.out.parent.name, given.out.name, given.out, about)
+        trained = _train(given, console)
     except AiopsError as error:
-        print(f"training: {error}", file=sys.stderr)
+        console.print(f"[bold red]training:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         return 2
-    print(json.dumps({"out": str(given.out), "digest": digest, "tickets": len(table)}))
-    return 0
+    if trained.figures:
+        show(trained.figures, console)
+    if trained.verdict:
+        console.print(escape(trained.verdict.text), highlight=False, soft_wrap=True)
+    print(json.dumps(summary(trained), ensure_ascii=False))
+    return 0 if trained.verdict is None or trained.verdict.is_promoted else 1
+
+
+def summary(trained: Trained) -> dict[str, Any]:
+    """One line for scripts."""
+    told: dict[str, Any] = {"out": str(trained.folder), "digest": trained.digest, "tickets": len(trained.table)}
+    told |= {"version": f"{trained.name}/{trained.version}", "fit_s": round(trained.fit_s, 1)}
+    if trained.figures:
+        told["figures"] = {
+            name: {key: value for key, value in one.items() if key != "per_class"}
+            for name, one in as_json(trained.figures).items()
+        }
+    if trained.verdict:
+        told["promote"] = trained.verdict.is_promoted
+        told["decided_by"] = trained.verdict.decided_by
+    return told
+
+
+def _train(given: argparse.Namespace, console: Console) -> Trained:
+    validation = None
+    notes: list[str] = []
+    if given.data is None:
+        if given.target or given.validation:
+            raise InputError("--target and --validation need --data")
+        table = default_table(authored.read())
+        about: dict[str, Any] = {"data": "training/data/tickets", "licence": "Apache-2.0", "languages": ["en"]}
+    else:
+        text = [name.strip() for name in given.text.split(",") if name.strip()]
+        targets = targets_of(given.target)
+        table, read = examples_of(given.data, text, targets, given.time)
+        notes += read
+        about = {"data": given.data.name, "text": text, "targets": targets}
+        if given.validation:
+            validation, read = examples_of(given.validation, text, targets, given.time)
+            notes += read
+    if given.champion and validation is None:
+        raise InputError("--champion is compared on tickets kept apart: name them with --validation")
+    for note in notes:
+        console.print(escape(note), highlight=False, soft_wrap=True)
+    _count(table, console)
+    rows = len(table) + (len(validation) if validation else 0)
+    encoder = Encoder.load(given.encoder, threads=2, cache_texts_max=rows + 1)
+    rules = Rules(protected=protected_of(given.protect))
+    return train(table, given.out, encoder, about, validation, given.champion, rules, console)
 
 
 if __name__ == "__main__":

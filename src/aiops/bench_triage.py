@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from aiops.errors import InputError
+from aiops.learning.figures import calibration_error
 from aiops.learning.fit import Fitted, Table, fit
 from aiops.tickets import classifier as C
 from aiops.tickets.encoder import Encoder
@@ -24,7 +25,6 @@ from aiops.tickets.encoder import Encoder
 TARGETS = ("intent", "assignment_group", "issue_type", "category", "sentiment", "urgency")
 PRECISION = 0.9
 IN_SCOPE_ACCURACY = 0.93  # kept by in-scope rows where out-of-scope ones are rejected
-BINS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +124,6 @@ def _answers(fitted: Fitted, table: Table, target: str, encoder: Encoder) -> tup
     near = fitted.classifier.neighbours(vectors.sentence)
     predictions = fitted.classifier.predict(fitted.idf.features(titles, texts, vectors), near)
     return predictions[target], fitted.classifier.scope_scores(vectors.sentence, near, predictions)
-
-
-def calibration_error(confidence: NDArray[np.float64], is_right: NDArray[np.bool_]) -> float:
-    """Expected calibration error over 15 equal bins (Naeini et al. 2015, AAAI)."""
-    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = [abs(confidence[place == k].sum() - is_right[place == k].sum()) for k in range(BINS)]
-    return float(sum(gaps) / len(confidence))
 
 
 def oos_recall(scope: NDArray[Any], is_right: NDArray[np.bool_], is_out: NDArray[np.bool_]) -> float:

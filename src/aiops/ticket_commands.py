@@ -12,12 +12,17 @@ from rich.table import Table
 from aiops.errors import InputError
 from aiops.terminal import ConfigOption, err, errors_told, loaded, out, progress_bar
 
+FILE_PRECISION = 0.9  # rows of a file keep their label even where the model abstains, so that this costs nothing
+
 
 def triage(
     file: Annotated[Path, typer.Argument(help="CSV or Parquet of tickets")],
     to: Annotated[Path, typer.Option("--out", help="the same file with the triage in further columns")],
     bundle: Annotated[Path | None, typer.Option(help="instead of tickets.bundle: a folder that training wrote")] = None,
     text: Annotated[str, typer.Option(help="text columns where they have other names: body, or title,body")] = "",
+    precision: Annotated[
+        float | None, typer.Option(min=0, max=0.99, help="abstain where fewer would be right; else as set, or 0.9")
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Give every ticket of a file a category, urgency, sentiment, priority and team."""
@@ -26,13 +31,15 @@ def triage(
 
     with errors_told():
         settings = loaded(config).settings.tickets
-        settings = settings.model_copy(update={"bundle": str(bundle)} if bundle else {})
+        asked = (settings.precision or FILE_PRECISION) if precision is None else precision
+        settings = settings.model_copy(update={"precision": asked} | ({"bundle": str(bundle)} if bundle else {}))
         pipeline = load_pipeline(settings, threads=os.cpu_count() or 1)
         with progress_bar(MofNCompleteColumn()) as progress:
             task = progress.add_task("triage", total=None)
             columns = [name.strip() for name in text.split(",") if name.strip()]
             shown = lambda done, rows: progress.update(task, completed=done, total=rows)  # noqa: E731
-            rows = triage_file(file, to, pipeline, columns, shown)
+            told = lambda note: err.print(escape(note), highlight=False, soft_wrap=True)  # noqa: E731
+            rows = triage_file(file, to, pipeline, columns, shown, told)
         err.print(f"{rows} tickets; written: {escape(str(to))}", highlight=False, soft_wrap=True)
 
 

@@ -1,25 +1,25 @@
 """A file of tickets in, the same file with their triage out: the service's pipeline, without the service.
 
 CSV or Parquet with a column `body`, `text` or `description`, perhaps `title` or `subject`; every row comes out where
-it went in, with columns added: per output its label, probability and whether it was abstained from, then priority and
-teams.
+it went in, with columns added. Per output: `<output>` its label, `<output>_probability`, `<output>_abstained`, and
+`<output>_top`, a JSON list of `[label, probability]`, likeliest first; then `is_ticket` and priority. A column of the
+file that has such a name already comes out as `<name>_given`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow
-import pyarrow.csv
-import pyarrow.parquet
 
 from aiops.errors import TableError
 from aiops.tickets.pipeline import TriagePipeline
+from aiops.tickets.table import read_table, write_table
 from aiops.tickets.ticket import Ticket, Triage
 
 BATCH = 256
 TITLES, BODIES = ("title", "subject", "summary"), ("body", "text", "description", "message")
-PARQUET = (".parquet", ".pq")
 
 
 def triage_file(
@@ -28,47 +28,44 @@ def triage_file(
     pipeline: TriagePipeline,
     columns: Sequence[str] = (),
     progressed: Callable[[int, int], None] = lambda done, rows: None,
+    told: Callable[[str], None] = lambda note: None,
 ) -> int:
-    """Writes `to`; returns the number of rows. `columns` names the text columns (one, or title then body) where they
-    are not called as usual. Raises TableError."""
-    table = _read(path)
-    names = _text_columns(table.column_names, path, columns)
-    texts = [["" if value is None else str(value) for value in table[name].to_pylist()] for name in names]
-    titles, bodies = texts if len(texts) == 2 else ([""] * len(table), texts[0])
+    """Writes `to`; returns the number of rows. `columns` names the text columns (one, or title then body); else they
+    are those that the model was trained on, or called as usual. `told` hears what is to be known of how the file was
+    read. Raises TableError."""
+    read = read_table(path)
+    for note in read.notes:
+        told(note)
+    trained = [name for name in pipeline.bundle.about.get("text", ()) if isinstance(name, str)]
+    if not columns and trained and set(trained) <= set(read.columns.column_names):
+        columns = trained
+    titles, bodies = read.titles_and_bodies(columns or _usual(read.columns.column_names, path))
     tickets = [Ticket(title, body) for title, body in zip(titles, bodies, strict=True)]
     found: list[Triage] = []
     for start in range(0, len(tickets), BATCH):
         found += pipeline.triage(tickets[start : start + BATCH], with_reasons=False)
         progressed(len(found), len(tickets))
-    for name, values in _columns(found):
-        if name in table.column_names:
-            name = f"triage_{name}"
+    added = dict(triage_columns(found))
+    table = read.columns.rename_columns(_kept(read.columns.column_names, added))
+    for name, values in added.items():
         table = table.append_column(name, pyarrow.array(values))
-    if to.suffix in PARQUET:
-        pyarrow.parquet.write_table(table, to)
-    else:
-        pyarrow.csv.write_csv(table, to)
-    return len(table)
-
-
-def _read(path: Path) -> Any:
     try:
-        if path.suffix in PARQUET:
-            return pyarrow.parquet.read_table(path)
-        options = pyarrow.csv.ParseOptions(newlines_in_values=True)
-        return pyarrow.csv.read_csv(path, parse_options=options)
+        write_table(table, to)
     except OSError as error:
-        raise TableError(f"{path}: {error}") from None
-    except pyarrow.ArrowInvalid as error:
-        raise TableError(f"{path}: cannot be read: {error}") from None
+        raise TableError(f"{to}: {error.strerror or error}") from None
+    return len(read)
 
 
-def _text_columns(there: Sequence[str], path: Path, wanted: Sequence[str]) -> list[str]:
-    missing = [name for name in wanted if name not in there]
-    if missing:
-        raise TableError(f"{path}: no column {missing[0]!r}; there are {', '.join(there)}")
-    if wanted:
-        return list(wanted[:2])
+def _kept(given: Sequence[str], added: Container[str]) -> list[str]:
+    kept: list[str] = []
+    for name in given:
+        while name in added or name in kept:
+            name = f"{name}_given"
+        kept.append(name)
+    return kept
+
+
+def _usual(there: Sequence[str], path: Path) -> list[str]:
     lower = {name.lower(): name for name in reversed(there)}
     found = [next((lower[name] for name in names if name in lower), None) for names in (TITLES, BODIES)]
     named = [name for name in found if name]
@@ -78,19 +75,26 @@ def _text_columns(there: Sequence[str], path: Path, wanted: Sequence[str]) -> li
     return named
 
 
-def _columns(found: Sequence[Triage]) -> Iterator[tuple[str, list[Any]]]:
+def triage_columns(found: Sequence[Triage]) -> Iterator[tuple[str, list[Any]]]:
+    """Name and values of every column that the triage of a file adds."""
     for name in found[0].answers if found else ():
         if name == "scope":
             continue
         answers = [one.answers[name] for one in found]
         yield name, [answer.label for answer in answers]
-        yield f"{name}_probability", [round(answer.probability, 4) for answer in answers]
+        yield f"{name}_probability", [answer.probability for answer in answers]
         yield f"{name}_abstained", [answer.abstained for answer in answers]
+        tops = [[(a.label, a.probability), *((o.label, o.probability) for o in a.alternatives)] for a in answers]
+        yield f"{name}_top", [_ranked(top) for top in tops]
     yield "is_ticket", [one.is_ticket for one in found]
     if found and "urgency" in found[0].answers:
         yield "priority", [one.priority.label for one in found]
     if found and found[0].routing:
         yield "team", [one.routing[0].name for one in found]
-        yield "team_probability", [round(one.routing[0].probability, 4) for one in found]
+        yield "team_probability", [one.routing[0].probability for one in found]
         yield "team_abstained", [one.routing_abstained for one in found]
-        yield "teams", [" ".join(team.name for team in one.routing[:3]) for one in found]
+        yield "team_top", [_ranked([(team.name, team.probability) for team in one.routing]) for one in found]
+
+
+def _ranked(choices: Sequence[tuple[str, float]]) -> str:
+    return json.dumps([[label, round(p, 9)] for label, p in choices], ensure_ascii=False)

@@ -88,9 +88,18 @@ def digest_of(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
+def newest(folder: Path) -> Path:
+    """The version of the highest number in a folder of versions; `folder` itself where it is a bundle, or none."""
+    if (folder / MANIFEST).exists():
+        return folder
+    versions = [path for path in folder.glob("*/") if path.name.isdecimal() and (path / MANIFEST).exists()]
+    return max(versions, key=lambda path: int(path.name), default=folder)
+
+
 def load(folder: Path, encoder: Encoder) -> Bundle:
-    """Raises BundleError, and says why: missing, damaged, another format or hash, fitted to another encoder, or with
-    numbers that are none."""
+    """Of a bundle, or of the newest in a folder of versions. Raises BundleError, and says why: missing, damaged,
+    another format or hash, fitted to another encoder, or with numbers that are none."""
+    folder = newest(folder)
     manifest = _manifest(folder)
     path = folder / ARRAYS
     try:
