@@ -37,6 +37,13 @@ def test_texts_come_back_in_their_order_whatever_their_length(encoder: Encoder) 
     np.testing.assert_allclose(whole[7], encoder.encode([texts[7]]).sentence[0], atol=1e-6)
 
 
+def test_a_text_does_not_depend_on_its_company() -> None:
+    texts = [*TEXTS, "Traceback: psycopg.OperationalError at 10.0.3.7:5432 !!!", "ok"]
+    encoder = Encoder.load(shipped_models() / ENCODER, cache_texts_max=0)
+    for view, alone in zip(encoder.encode(texts), encoder.encode(texts[:1]), strict=True):
+        np.testing.assert_array_equal(view[0], alone[0])
+
+
 def test_no_text_gives_no_rows(encoder: Encoder) -> None:
     assert encoder.encode([]).sentence.shape == (0, encoder.width)
 

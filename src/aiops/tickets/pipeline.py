@@ -1,7 +1,7 @@
 """One ticket through all of triage: reading -> vectors and n-grams -> heads -> rules -> priority -> who should take it.
 
-Pure but for the encoder's memory of texts; many tickets go through together, since the encoder is several times
-faster in batches. What is abstained from still carries its best guess: the person who decides sees both.
+Pure but for the encoder's memory of texts; many tickets may go through together, and each is answered as if it were
+alone. What is abstained from still carries its best guess: the person who decides sees both.
 """
 
 from collections.abc import Callable, Mapping, Sequence
