@@ -29,6 +29,8 @@ FLOORS = (
         "score",
         "learning",
         "desk",
+        "installation_key",
+        "intake",
         "triage_table",
     ),
     (
@@ -70,6 +72,9 @@ NEIGHBOURS = {  # rooms of one floor that may know each other, and how
     ("service", "memory"),
     ("eviction", "observation"),
     ("eviction", "watch"),
+    ("store", "tickets"),
+    ("intake", "desk"),
+    ("intake", "installation_key"),
     ("demo", "api"),
     ("demo", "bench_ingest"),
     ("bench_ingest", "bench"),

@@ -158,6 +158,8 @@ class Tickets(Section):
     teams_file: str = Field("", description="teams.toml: who owns what, in words; empty = the bundle's teams")
     precision: float = Field(0.0, ge=0, le=0.99, description="answer only when right so often (0.9); 0 = always answer")
     batch_max: Count = Field(1000, description="tickets in one request; beyond: 413, none of them triaged")
+    tenants: tuple[str, ...] = Field((), description="tenants that may send tickets, others: 400; empty = any")
+    attributes_chars_max: Count = Field(20_000, description="of a stored ticket's attributes as JSON; beyond: 413")
     cache_texts_max: Count = Field(10_000, description="texts whose vectors are remembered; the oldest are dropped")
     text_chars_max: Count = Field(20_000, description="of the newest message read for triage; what is beyond is not")
     raw_chars_max: Count = Field(1_000_000, description="of a message with its markup and history; beyond: not read")

@@ -15,7 +15,7 @@ from aiops.errors import BundleError, InputError, OverloadError, SettingsError, 
 from aiops.tickets import bundle, teams
 from aiops.tickets.encoder import Encoder
 from aiops.tickets.pipeline import TriagePipeline
-from aiops.tickets.reading import read
+from aiops.tickets.reading import Reading, read
 from aiops.tickets.ticket import Ticket, Triage
 
 ENCODER, CLASSIFIER = Path("encoder/1"), Path("triage/1")
@@ -76,13 +76,17 @@ class Desk:
             self.is_loading = False
         log.info("triage_ready", model=pipeline.model_version, outputs=list(pipeline.outputs))
 
-    def triage(self, tickets: Sequence[Ticket]) -> list[Triage]:
-        """Answers in order. Raises TooLargeError, InputError, OverloadError."""
-        pipeline = self.pipeline
+    def triage(self, tickets: Sequence[Ticket], readings: Sequence[Reading] | None = None) -> list[Triage]:
+        """Answers in order; `readings`: as they were read already. Raises TooLargeError, InputError, OverloadError."""
+        self.check_count(tickets)
+        return self.pipeline.triage(tickets, readings=readings)
+
+    def check_count(self, tickets: Sequence[Ticket]) -> None:
+        """Raises OverloadError without models, TooLargeError for too many, InputError for none."""
+        _ = self.pipeline
         if len(tickets) > self._settings.batch_max:
             raise TooLargeError(
                 f"{len(tickets)} tickets, more than tickets.batch_max = {self._settings.batch_max}: send them in parts"
             )
         if not tickets:
             raise InputError("no ticket: send a ticket, or tickets as a list of at least one")
-        return pipeline.triage(tickets)

@@ -95,7 +95,7 @@ class Service:
 
     def __init__(self, settings: Settings, store: IncidentStore, now_s: Callable[[], float] = time.time) -> None:
         self.settings, self.store = settings, store
-        self._now_s = now_s
+        self.clock = self._now_s = now_s
         self._lock = threading.RLock()
         self._limits = Limits(
             settings.server.body_bytes_max,

@@ -1,12 +1,10 @@
 """One contract for every database: SQLite always, a real PostgreSQL among the interop tests."""
 
-import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from aiops.errors import ConflictError, InputError, NotFoundError
 from aiops.incidents.incident import Event, Incident, State, What, confirm, dismiss, resolve
@@ -15,32 +13,11 @@ from aiops.store.database import open_database, upgrade
 from aiops.store.incident_store import Change, IncidentFilter, IncidentStore
 from aiops.store.schema import metadata
 from tests.incidents.test_incident import alert
-from tests.processes import running_postgres
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    if not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
-        pytest.skip("PostgreSQL is not installed")
-    with tempfile.TemporaryDirectory(prefix="aiops-postgres-") as folder:  # short: a socket lies in it
-        Path(folder).chmod(0o755)
-        home = Path(folder) / "home"
-        home.mkdir()
-        with running_postgres(home) as url:
-            yield url
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.interop)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IncidentStore]:
-    if request.param == "sqlite":
-        engine = open_database(f"sqlite:///{tmp_path / 'aiops.db'}")
-    else:
-        engine = open_database(request.getfixturevalue("postgres_url"))
-        with engine.begin() as connection:
-            for table in reversed(metadata.sorted_tables):
-                connection.execute(table.delete())
-    yield IncidentStore(engine)
-    engine.dispose()
+@pytest.fixture
+def store(engine: Engine) -> IncidentStore:
+    return IncidentStore(engine)
 
 
 def make(

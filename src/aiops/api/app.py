@@ -18,18 +18,21 @@ from starlette.types import ASGIApp
 
 import aiops
 from aiops.api import schemas as shapes
-from aiops.api.gate import WRITE_PATH, Gate
+from aiops.api.gate import WRITE_PATH, BodyTooLargeError, Gate
 from aiops.api.problem import only_known_parameters, problem, problem_of, problem_of_validation
+from aiops.api.tickets import add_tickets
 from aiops.api.triage import add_triage
 from aiops.api.writes import Writes
 from aiops.desk import Desk
-from aiops.errors import AiopsError, InputError, NotFoundError
+from aiops.errors import AiopsError, InputError, NotFoundError, TooLargeError
 from aiops.incidents.incident import Incident, State, incident_number
 from aiops.incidents.severity import Severity
+from aiops.intake import Intake
 from aiops.metrics.series import parse_matchers
 from aiops.metrics.timestamp import timestamp_ms
 from aiops.service import Service
 from aiops.store.incident_store import Evidence, IncidentFilter
+from aiops.store.ticket_store import TicketStore
 
 PAGE_MAX = 500
 SAMPLES_MAX = 10_000
@@ -66,6 +69,7 @@ def create_app(service: Service, desk: Desk | None = None) -> ASGIApp:
     """The application; service and desk are started with it, in the background, and the service is stopped with it."""
     writes = Writes(service)
     desk = desk or Desk(service.settings.tickets)
+    intake = Intake(service.settings, TicketStore(service.store.engine), desk, service.clock)
 
     def start() -> None:
         with ThreadPoolExecutor(1, "desk") as loading:
@@ -101,6 +105,7 @@ def create_app(service: Service, desk: Desk | None = None) -> ASGIApp:
     _add_samples(app, writes)
     _add_incidents(app, service)
     add_triage(app, desk, _WRITE_PROBLEMS)
+    add_tickets(app, intake, {**_PROBLEMS, **_WRITE_PROBLEMS})
     _add_series(app, service)
     _add_service(app, service, desk)
     _forget_422(app)
@@ -136,6 +141,10 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         return problem_of_validation(request, error)
+
+    @app.exception_handler(BodyTooLargeError)
+    async def too_large(_: Request, error: BodyTooLargeError) -> Response:
+        return problem_of(TooLargeError(error.detail))
 
     @app.exception_handler(HTTPException)
     async def routing(request: Request, error: HTTPException) -> Response:

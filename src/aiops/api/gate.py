@@ -9,23 +9,32 @@ from contextlib import suppress
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aiops.api.problem import problem
 from aiops.service import Service
 
 WRITE_PATH = "/api/v1/write"
+OWN_LIMIT = (WRITE_PATH, "/v1/samples")  # read their bodies themselves, and say more
 OPEN_PATHS = ("/healthz", "/readyz", "/", "/docs", "/redoc", "/openapi.json")  # no data in them
 OPEN_FOLDERS = ("/docs/", "/static-offline-docs/")
 log = structlog.get_logger(__name__)
+
+
+class BodyTooLargeError(HTTPException):
+    """A body beyond body_bytes_max, found while a route reads it: the one kind that routes let through."""
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(413, f"the body has more than body_bytes_max = {bytes_max} bytes: send it in parts")
 
 
 class _Body:
     """How much of a request's body is still to come. Where the connection ends with the reply, what the client is still
     sending must be taken off it first: a connection closed upon unread bytes is reset, and the reply is lost."""
 
-    def __init__(self, scope: Scope, headers: Headers, receive: Receive) -> None:
-        self._receive = receive
+    def __init__(self, scope: Scope, headers: Headers, receive: Receive, bytes_max: int | None) -> None:
+        self._receive, self._bytes_max, self._bytes = receive, bytes_max, 0
         is_sent = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         closes = scope["http_version"] == "1.0" or "close" in headers.get("connection", "").lower()
         self._is_waiting = "expect" in headers  # for our word before it sends
@@ -40,9 +49,13 @@ class _Body:
         self._is_waiting = False
         message = await self._receive()
         self._is_whole = self._is_whole or not message.get("more_body", False)
+        self._bytes += len(message.get("body", b""))
+        if self._bytes_max is not None and self._bytes > self._bytes_max:
+            raise BodyTooLargeError(self._bytes_max)
         return message
 
     async def drain(self, bytes_max: int, most_s: float) -> None:
+        self._bytes_max = None
         with suppress(TimeoutError):
             async with asyncio.timeout(most_s):
                 size = 0
@@ -67,7 +80,8 @@ class Gate:
         started, status = time.perf_counter(), 0
         headers = Headers(scope=scope)
         request_id = headers.get("x-request-id", "")[:64] or uuid.uuid4().hex[:16]
-        body = _Body(scope, headers, receive)
+        bytes_max = None if scope["path"] in OWN_LIMIT else self._server.body_bytes_max
+        body = _Body(scope, headers, receive, bytes_max)
 
         async def answer(message: Message) -> None:
             nonlocal status

@@ -63,6 +63,11 @@ class IncidentStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @property
+    def engine(self) -> Engine:
+        """The database, for what is kept beside incidents."""
+        return self._engine
+
     def last_id(self) -> int:
         """The highest incident number given so far, 0 for none."""
         with self._engine.connect() as connection:

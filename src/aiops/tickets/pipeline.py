@@ -61,12 +61,15 @@ class TriagePipeline:
         """Names of what the bundle answers."""
         return tuple(self.bundle.classifier.outputs)
 
-    def triage(self, tickets: Sequence[Ticket], with_reasons: bool = True) -> list[Triage]:
-        """One answer per ticket, in order."""
+    def triage(
+        self, tickets: Sequence[Ticket], with_reasons: bool = True, readings: Sequence[Reading] | None = None
+    ) -> list[Triage]:
+        """One answer per ticket, in order; `readings`: as they were read already."""
         if not tickets:
             return []
         classifier = self.bundle.classifier
-        readings = [self._reader(ticket.title, ticket.body) for ticket in tickets]
+        if readings is None:
+            readings = [self._reader(ticket.title, ticket.body) for ticket in tickets]
         titles, texts = [one.title for one in readings], [one.joined for one in readings]
         vectors = self._encoder.encode(texts)
         features = self.bundle.idf.features(titles, texts, vectors)

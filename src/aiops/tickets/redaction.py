@@ -8,7 +8,7 @@ them.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -145,12 +145,15 @@ def _same(kind: Kind, value: str) -> str:
     return "".join(c for c in value if c.isalnum()).casefold()
 
 
-def seal(texts: Sequence[str], redacted: Sequence[Redacted], key: str) -> Sealed | None:
-    """The values that `redact_all(texts)` took out, encrypted under `key`; None where there are none.
+def seal(
+    texts: Sequence[str], redacted: Sequence[Redacted], key: str, known: Mapping[str, str] | None = None
+) -> Sealed | None:
+    """The values that `redact_all(texts)` took out, and those `known` by label, encrypted under `key`; None where there
+    are none.
 
     `key` is 32 bytes in base64 (`openssl rand -base64 32`). Raises SettingsError where it is not.
     """
-    values: dict[str, str] = {}
+    values = dict(known or {})
     for text, one in zip(texts, redacted, strict=True):
         for place in one.found:
             values.setdefault(place.label, text[place.start : place.end])
@@ -170,7 +173,7 @@ def unseal(sealed: Sealed, key: str) -> dict[str, str]:
     return values
 
 
-def restore(text: str, values: dict[str, str]) -> str:
+def restore(text: str, values: Mapping[str, str]) -> str:
     """A redacted text with the labels in `values` replaced by what they stand for."""
     restored: str = _LABEL.sub(lambda match: values.get(match[0], match[0]), text)
     return restored
