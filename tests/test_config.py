@@ -75,6 +75,7 @@ def test_the_file_is_found_by_variable_or_in_the_folder(tmp_path: Path, monkeypa
             '[detection]\nalert_budget = "3 a fortnight"',
             "detection.alert_budget: write a number of alerts",
         ),
+        ("[detection]\nalert_budget = 3", "detection.alert_budget: write a number of alerts"),
         ('[detection]\nalert_budget = "0 per day"', "write a number of alerts and a time"),
         ('[[detection.budgets]]\nmatch = "m"\nalerts = "often"', "detection.budgets.0.alerts: write a number"),
         ('[[detection.budgets]]\nmatch = "m"\nalerts = ""', "detection.budgets.0.alerts"),

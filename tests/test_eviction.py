@@ -104,6 +104,19 @@ def test_nothing_is_forgotten_while_there_is_room(make_service: MakeService, sma
 
 
 @SENDS
+def test_series_that_were_all_renamed_get_in_once_the_old_are_silent_for_an_hour(
+    make_service: MakeService, small: Settings, clock: Clock, send: Send
+) -> None:
+    service = make_service(small)
+    by_remote_write(service, 0, fresh(0, ROOM))
+    assert send(service, 1, fresh(100, 5)).refused == {Refusal.SERIES_LIMIT: 5}
+    clock.now_s += 3500
+    assert send(service, 59, fresh(100, 5)).refused == {Refusal.SERIES_LIMIT: 5}
+    clock.now_s += 200
+    assert send(service, 62, fresh(100, 5)).refused == {}
+
+
+@SENDS
 def test_a_full_table_is_logged_once_a_minute_with_counts_and_what_to_do(
     make_service: MakeService, small: Settings, clock: Clock, send: Send
 ) -> None:

@@ -73,8 +73,12 @@ def serve(
 @app.command()
 def config(config: ConfigOption = None) -> None:
     """Show every setting in force, where it comes from, and what happens at it. Secrets are hidden."""
+    from aiops.service import check
+
     with errors_told():
-        for key, value, origin, meaning in load(config, os.environ).rows():
+        found = load(config, os.environ)
+        check(found.settings)
+        for key, value, origin, meaning in found.rows():
             line = Text.assemble((key, "bold"), f" = {value}  ", (f"# {origin}; {meaning}", "dim"))
             out.print(line, soft_wrap=True)  # one whole line a setting, to copy and to grep
 
@@ -134,6 +138,7 @@ def backtest(
     label: LabelOption = None,
     time_column: TimeColumnOption = "",
     value_column: ValueColumnOption = "",
+    skip_bad_rows: Annotated[bool, typer.Option(help="replay the rest")] = False,
     config: ConfigOption = None,
 ) -> None:
     """Replay a history through the service and show what would have alerted, before trusting it.
@@ -154,8 +159,7 @@ def backtest(
         written = [path for path in (report, chart) if path]
         for path in written:
             reported.check(path)
-        if as_json and not as_json.absolute().parent.is_dir():
-            raise InputError(f"{as_json}: no such folder {as_json.parent}")
+        reported.check_apart([*written, *([as_json] if as_json else [])], [*(files or []), *([known] if known else [])])
         incidents = read_known(known) if known else []
         if files and prometheus:
             raise InputError("replay files or --prometheus, not both at once")
@@ -163,7 +167,8 @@ def backtest(
             now_s, headers = time.time(), headers_of(header or [], bearer_file)
             history: Any = PrometheusHistory(prometheus, match, now_s - days * 86_400, now_s, step, headers)
         elif files:
-            history = _read_history(files, lambda file: read_table(file, label or (), False, time_column, value_column))
+            how = (label or (), skip_bad_rows, time_column, value_column)
+            history = _read_history(files, lambda file: read_table(file, *how))
         else:
             raise InputError("say what to replay: files, or --prometheus URL")
         with progress_bar(TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.fields[shown]}")) as progress:

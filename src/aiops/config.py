@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -39,12 +39,13 @@ def period_days(rate: str) -> float:
     return max(_DAYS[found[2]], 1.0) if found else 1.0
 
 
-def _is_rate(rate: str) -> str:
-    per_day(rate or "1 per day")
+def _rate(rate: object) -> object:
+    if not isinstance(rate, str) or rate:
+        per_day(str(rate))
     return rate
 
 
-Rate = Annotated[str, AfterValidator(_is_rate)]
+Rate = Annotated[str, BeforeValidator(_rate)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(ge=0)]
 

@@ -2,8 +2,9 @@
 
 Nothing is forgotten while there is room. In a full table the series of replaced pods and renamed labels would shut out
 those that live; what lives is never pushed out by what is new, however much of it comes. Silent is counted from the
-last arrival, by the clock of the stream, so a sender that is behind is not silent. What pauses by habit (a nightly job)
-is known by its longest pause. Series of living incidents are left alone; what was held back of others is over.
+last arrival, by the clock of the stream, so a sender that is behind is not silent; where all that comes is refused,
+that clock goes on as fast as the wall's. What pauses by habit (a nightly job) is known by its longest pause. Series of
+living incidents are left alone; what was held back of others is over.
 """
 
 import math
@@ -90,6 +91,7 @@ class Eviction:
         self._by_row, self._by_labels = by_row, by_labels
         self._pause = (0, 0)  # the longest of late in which nothing came at all
         self._due_ms = 0
+        self._placed_s = math.inf  # wall clock, when a sample last had a place
         self._refused, self._warned_s = 0, -math.inf  # samples since the last warning; when that was
 
     def paused(self, start_ms: int, end_ms: int) -> None:
@@ -112,9 +114,13 @@ class Eviction:
             )
             self._refused, self._warned_s = 0, now_s
 
-    def makes_room(self, refused: Container[Refusal], rows: NDArray[np.int32], now_ms: int) -> bool:
+    def makes_room(self, refused: Container[Refusal], rows: NDArray[np.int32], now_ms: int, now_s: float) -> bool:
         """Whether a request that was refused series for want of room is worth another try, since silent ones were
-        forgotten. `rows`: of those of its samples that have a place; now_ms: where the stream stands."""
+        forgotten. `rows`: of those of its samples that have a place; now_ms: where the stream stands; now_s: wall
+        clock."""
+        if len(rows) or self._placed_s == math.inf:
+            self._placed_s = now_s
+        now_ms += max(0, int(1000 * (now_s - self._placed_s)))  # all was renamed: nobody else moves the clock
         if Refusal.SERIES_LIMIT not in refused or now_ms < self._due_ms:
             return False
         self._end_given_up(now_ms)

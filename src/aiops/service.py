@@ -90,6 +90,14 @@ class _Ingested:
         return sum(self.refused.values())
 
 
+def check(settings: Settings) -> None:
+    """Raises SettingsError for what can be read but not obeyed: selectors, detectors of your own, their options."""
+    detection, table = settings.detection, SeriesTable(1)
+    Policy(table, detection.rules)
+    OwnDetectors(table, detection.detectors, detection.own_series_max)
+    Telling(detection, settings.incidents.entity_labels, Observation())
+
+
 class Service:
     """Thread-safe: every public call takes the one lock. `now_s` is the wall clock."""
 
@@ -197,7 +205,7 @@ class Service:
             self._check_ready()
             started = time.perf_counter()
             decoded = self._decoder.decode(body)
-            if self._eviction.makes_room(decoded.refused, decoded.batch.rows, self.engine.newest_ms):
+            if self._eviction.makes_room(decoded.refused, decoded.batch.rows, self.engine.newest_ms, self._now_s()):
                 decoded = self._decoder.decode(body)
             taken = self._ingest(decoded.batch)
             refused = dict(decoded.refused)
@@ -216,7 +224,7 @@ class Service:
             decode = decode_ndjson if is_ndjson else decode_json
             received_ms = int(1000 * self._now_s())
             decoded = decode(body, self.table, self._limits, received_ms)
-            if self._eviction.makes_room(decoded.reasons, decoded.batch.rows, self.engine.newest_ms):
+            if self._eviction.makes_room(decoded.reasons, decoded.batch.rows, self.engine.newest_ms, self._now_s()):
                 decoded = decode(body, self.table, self._limits, received_ms)
             taken = self._ingest(decoded.batch)
             refused, first = dict(taken.refused), dict(taken.first)

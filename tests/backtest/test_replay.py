@@ -62,7 +62,7 @@ def result(tmp_path: Path, settings: Settings) -> Backtest:
 
 def test_a_known_incident_is_found_and_quiet_days_are_quiet(result: Backtest) -> None:
     assert (result.samples, result.series) == (2 * 3 * 24 * HOUR, 2)
-    assert [one.verdict for one in result.known] == [Verdict.FOUND, Verdict.MISSED, Verdict.MISSED]
+    assert [one.verdict for one in result.known] == [Verdict.FOUND, Verdict.UNSEEN, Verdict.MISSED]
     assert len(result.unknown) <= 1
     assert len(result.incidents) - len(result.unknown) == 1
     found = result.known[0].incident
@@ -102,7 +102,7 @@ def test_what_begins_within_an_open_incident_is_told_apart(tmp_path: Path, setti
     _, end_s = jump_at()
     known = [known_at("second", end_s - 900, end_s - 600), known_at("elsewhere", end_s - 900, end_s - 600, "db")]
     result = replay(files(write_history(tmp_path)), settings, known, lambda *_: None)
-    assert [one.verdict for one in result.known] == [Verdict.ONGOING, Verdict.MISSED]
+    assert [one.verdict for one in result.known] == [Verdict.ONGOING, Verdict.UNSEEN]
     assert result.known[0].delay_ms is None
     assert result.summary()["known_found"] == 0
 
@@ -149,6 +149,33 @@ def test_wrong_known_incidents_name_their_row(tmp_path: Path, row: str, said: st
     path.write_text(f"start,end,series\n{row}\n")
     with pytest.raises(TableError, match=said):
         read_known(path)
+
+
+def test_known_incidents_without_a_column_say_which_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "known.csv"
+    path.write_text("begin,end\n1,2\n")
+    with pytest.raises(TableError, match=r"known.csv: no column start; it has begin, end"):
+        read_known(path)
+
+
+def test_nothing_that_is_read_is_overwritten_nor_two_things_in_one_file(tmp_path: Path) -> None:
+    history = write_history(tmp_path)
+    known = tmp_path / "known.csv"
+    known.write_text("start,end\n1,2\n")
+    page = str(tmp_path / "page.html")
+    for options in (["--json", str(history)], ["--json", str(known)], ["--report", page, "--chart", page]):
+        before = history.read_bytes(), known.read_bytes()
+        done = CliRunner().invoke(app, ["backtest", str(history), "--known", str(known), *options])
+        assert done.exit_code == 2 and ("would be overwritten" in done.stderr or "one file" in done.stderr)
+        assert (history.read_bytes(), known.read_bytes()) == before
+
+
+def test_bad_rows_are_skipped_only_where_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "metric.csv"
+    path.write_text("timestamp,value\n" + "".join(f"{60 * k},{k % 5}\n" for k in range(1, 99)) + "noon,1\n")
+    refused = CliRunner().invoke(app, ["backtest", str(path)])
+    assert refused.exit_code == 2 and "--skip-bad-rows" in refused.stderr
+    assert "98 samples" in CliRunner().invoke(app, ["backtest", str(path), "--skip-bad-rows"]).stdout
 
 
 def test_the_command_shows_a_table_and_writes_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ def test_the_summary_counts_in_words(result: Backtest) -> None:
     said = " ".join(words.summary(result))
     assert "8,640 samples of 2 series from Mon 5 Jan 2026 00:00 to Wed 7 Jan 2026 23:59" in said
     assert "What spoke against chance: " in said
-    assert "Of 3 known incidents: 1 found, 2 missed." in said
+    assert "Of 3 known incidents: 1 found, 1 missed, 1 not in this history." in said
     assert "of 3 days nobody would have heard anything; the busiest was Wed 7 Jan 2026" in said
 
 

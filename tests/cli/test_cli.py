@@ -243,6 +243,20 @@ def test_config_shows_whole_names_one_setting_a_line() -> None:
     assert all(" = " in line for line in lines.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[detection.rules]]\nmatch = \"{a=~'('}\"\nlimit = 1", "detection.rules.0.match"),
+        ('[[detection.detectors]]\nmatch = "a"\nname = "river.anomaly.Nothing"', "detection.detectors.0"),
+        ('[[detection.budgets]]\nmatch = "{a"\nalerts = "1 per day"', "detection.budgets.0.match"),
+    ],
+)
+def test_config_refuses_what_the_service_would(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "aiops.toml").write_text(text)
+    done = run("config", "--config", str(tmp_path / "aiops.toml"))
+    assert done.returncode == 2 and said in done.stderr.replace("\n", " "), done
+
+
 @pytest.mark.parametrize("port", ["99999", "-1"])
 def test_a_port_that_cannot_be_is_refused(port: str) -> None:
     done = run("serve", "--port", port)

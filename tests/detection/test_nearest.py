@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from aiops.detection import state as S
 from aiops.detection.nearest import nearest
+from aiops.errors import SettingsError
 
 
 def plainly(bank: NDArray[Any], state: tuple[float, ...], used: int) -> tuple[float, int]:
@@ -26,6 +27,11 @@ def test_nearest_equals_the_plain_search(kind: type[np.floating], used: int) -> 
         distance, index = nearest(body, 1, f0, f1, f2, f3, used, np.zeros(S.BANK_SIZE, np.float32))
         bank = body[1, S.BANK : S.BANK_USED].reshape(4, S.BANK_SIZE)
         assert (distance, index) == plainly(bank, tuple(map(float, state)), used)
+
+
+def test_more_rows_than_memory_are_a_setting_to_lower() -> None:
+    with pytest.raises(SettingsError, match=r"ingest.series_max = 100000000000 needs .* GiB"):
+        S.State.allocate(10**11)
 
 
 def test_rows_begin_with_a_cache_line() -> None:

@@ -38,17 +38,23 @@ def read_known(path: Path) -> list[KnownIncident]:
     """`series` is a selector (`latency{service="web"}`), or the plain value of any label: a metric, a service, a file.
     Raises TableError naming the row."""
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise TableError(f"{path} cannot be read: {error}") from None
+        table = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
+        rows = list(table)
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise TableError(f"{path} cannot be read: not text in UTF-8") from None
+    if absent := {"start", "end"}.difference(table.fieldnames or ()):
+        has = ", ".join(table.fieldnames or ()) or "none"
+        raise TableError(f"{path}: no column {' and no column '.join(sorted(absent))}; it has {has}")
     known = []
     for number, row in enumerate(rows, 2):
         where = (row.get("series") or "").strip()
         try:
-            start, end = timestamp_ms(row["start"]), timestamp_ms(row["end"])
+            start, end = timestamp_ms(row["start"] or ""), timestamp_ms(row["end"] or "")
             matchers = parse_matchers(where) if "{" in where else None
-        except (KeyError, TypeError, InputError) as error:
-            raise TableError(f"{path}, row {number}: needs columns start and end with timestamps: {error}") from None
+        except InputError as error:
+            raise TableError(f"{path}, row {number}: {error}") from None
         if end < start:
             raise TableError(f"{path}, row {number}: ends before it starts")
         known.append(KnownIncident(row.get("name") or f"row {number}", start, end, where, matchers))

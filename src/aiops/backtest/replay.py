@@ -45,6 +45,7 @@ class Verdict(StrEnum):
     ONGOING = "ongoing"  # no new incident: one of its series, told earlier, was still open
     HELD_BACK = "held_back"  # a series alerted, but that was not evidence enough for an incident, or for its budget
     MISSED = "missed"
+    UNSEEN = "unseen"  # not in this history: none of its series is, or nothing of that time
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,22 +229,28 @@ def replay(
     finally:
         service.stop()
     if not sent:
-        raise InputError("no samples in this history")
+        raise InputError(f"{history.name}: no samples in this history")
     everything = list(service.table)
+    first_ms = int(spans.first_ms[: len(everything)].min())
     strange = {onset.labels for onset in onsets} | {alert.labels for one in incidents for alert in one.alerts}
     strange |= {labels for labels in everything for one in known if one.where and one.concerns(labels)}
     return Backtest(
         source=history.name,
         samples=sent,
         series=len(everything),
-        first_ms=int(spans.first_ms[: len(everything)].min()),
+        first_ms=first_ms,
         last_ms=now_ms,
         days_seen=sorted(spans.days),
         spans={labels: spans.of(row) for row, labels in enumerate(everything) if labels in strange},
         incidents=incidents,
         held_back=_held_back(onsets, incidents),
         onset_count=onset_count,
-        known=[_judge(one, incidents, onsets) for one in known],
+        known=[
+            _judge(one, incidents, onsets)
+            if one.start_ms <= now_ms and one.end_ms >= first_ms and any(map(one.concerns, everything))
+            else Judged(one, Verdict.UNSEEN)
+            for one in known
+        ],
         budgets=[scope.standing for scope in service.telling.budget.scopes],
     )
 

@@ -70,8 +70,17 @@ def check(path: Path) -> None:
     """Raises InputError where no such file can be written."""
     if path.suffix not in PICTURES:
         raise InputError(f"{path}: a report is .html, a picture .svg")
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"{path}: no such folder {path.parent}")
+
+
+def check_apart(written: Sequence[Path], read: Sequence[Path]) -> None:
+    """Raises InputError where a file would overwrite another, or what is read, or cannot be."""
+    for k, path in enumerate(written):
+        if not path.absolute().parent.is_dir():
+            raise InputError(f"{path}: no such folder {path.parent}")
+        if path.resolve() in {other.resolve() for other in written[:k]}:
+            raise InputError(f"{path}: two things cannot be written to one file")
+        if path.resolve() in {other.resolve() for other in read}:
+            raise InputError(f"{path} would be overwritten, and is to be read; choose another name")
 
 
 def picture(result: Backtest, drawn: Sequence[Course]) -> str:

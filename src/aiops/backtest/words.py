@@ -20,6 +20,7 @@ VERDICTS = {
     Verdict.ONGOING: "within an earlier incident",
     Verdict.HELD_BACK: "held back",
     Verdict.MISSED: "missed",
+    Verdict.UNSEEN: "not in this history",
 }
 
 
@@ -151,7 +152,7 @@ def _advice_on_known(result: Backtest, settings: Settings) -> list[str]:
         names = ", ".join(one.name for one in missed[:3]) + (f" and {len(missed) - 3} more" if len(missed) > 3 else "")
         is_seen = any(one.where and one.concerns(labels) for one in missed for labels in result.spans)
         why = (
-            "what these series did then was usual for them"
+            "what these series did then was usual for them, or they gave no numbers"
             if is_seen
             else "is the metric that shows it in this history"
         )

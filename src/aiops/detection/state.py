@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops.errors import SettingsError
+
 FORMAT = 8
 """Raise when the meaning of any column changes: snapshots of another format are refused."""
 
@@ -97,8 +99,15 @@ class State:
 
     @staticmethod
     def allocate(series_max: int) -> "State":
-        """Zeroed rows; the operating system hands out the pages when a series first speaks."""
-        head, body = _aligned(series_max * HEAD_SIZE * 8), _aligned(series_max * BODY_SIZE * 4)
+        """Zeroed rows; the operating system hands out the pages when a series first speaks. Raises SettingsError where
+        it will not."""
+        try:
+            head, body = _aligned(series_max * HEAD_SIZE * 8), _aligned(series_max * BODY_SIZE * 4)
+        except MemoryError:
+            raise SettingsError(
+                f"ingest.series_max = {series_max} needs {series_max * BYTES_PER_SERIES / 2**30:.1f} GiB for the "
+                "detectors alone, more than this machine gives: lower it"
+            ) from None
         return State(
             head.view(np.float64).reshape(series_max, HEAD_SIZE), body.view(np.float32).reshape(series_max, BODY_SIZE)
         )
