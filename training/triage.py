@@ -195,6 +195,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--time", default="", help="column of times: judged forward in time, never by the future")
     made.add_argument("--champion", type=Path, help="the bundle in use: the gate says whether this one is better")
     made.add_argument("--protect", action="append", default=[], help="output=class,class that must not get worse")
+    said = "log to MLflow at URI, else MLFLOW_TRACKING_URI, else ./mlflow.db; the model becomes the challenger there"
+    made.add_argument("--track", nargs="?", const="", metavar="URI", help=said)
     made.add_argument("--encoder", type=Path, default=ENCODER, help="folder of the encoder")
     return made
 
@@ -202,8 +204,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 done, 1 the gate refused, 2 the input is wrong."""
     given, console = parser().parse_args(arguments), Console(stderr=True)
+    started = time.perf_counter()
     try:
         trained = _train(given, console)
+        if given.track is not None:
+            _track(trained, given, time.perf_counter() - started, console)
     except AiopsError as error:
         console.print(f"[bold red]training:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         return 2
@@ -228,6 +233,22 @@ def summary(trained: Trained) -> dict[str, Any]:
         told["promote"] = trained.verdict.is_promoted
         told["decided_by"] = trained.verdict.decided_by
     return told
+
+
+def _track(trained: Trained, given: argparse.Namespace, seconds: float, console: Console) -> None:
+    try:
+        from training import tracking
+    except ModuleNotFoundError as error:
+        raise InputError(f"{error.name} is not installed, and --track needs it: make train-setup") from None
+    asked = {key: value for key, value in vars(given).items() if key != "track" and value}
+    folder = tracking.record(trained, given.encoder, asked, seconds)
+    sent, complaint = tracking.sent_or_kept([folder], given.track)
+    for one in sent:
+        where = tracking.uri_of(given.track)
+        said = f"logged to {where}: run {one.run_id}; {trained.name} {one.version} is the challenger there"
+        console.print(escape(said), highlight=False, soft_wrap=True)
+    if complaint:
+        console.print(f"[yellow]not logged:[/] {escape(complaint)}", highlight=False, soft_wrap=True)
 
 
 def _train(given: argparse.Namespace, console: Console) -> Trained:
