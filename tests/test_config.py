@@ -167,3 +167,14 @@ url = "sqlite:///x.db"
     assert rows["topology.depends_on"] == '{ web = ["checkout"], "orders db" = [] }'
     shown = write(tmp_path, "\n".join(f"{key} = {value}  # x" for key, value in rows.items()))
     assert load(shown, {}).settings == loaded.settings
+
+
+def test_the_priority_matrix_is_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "aiops.toml"
+    path.write_text('[tickets.priority]\nhigh = { low = "P2" }\n')
+    assert load(path, {}).settings.tickets.priority == {"high": {"low": "P2"}}
+    assert load(None, {"AIOPS_TICKETS_PRIORITY": '{"low": {"low": "P4"}}'}).settings.tickets.priority
+    for wrong in ('high = { low = "P9" }', 'higher = { low = "P1" }', 'high = "P1"'):
+        path.write_text(f"[tickets.priority]\n{wrong}\n")
+        with pytest.raises(SettingsError, match=r"tickets\.priority"):
+            load(path, {})

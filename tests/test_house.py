@@ -31,6 +31,7 @@ FLOORS = (
         "desk",
         "installation_key",
         "intake",
+        "ticket_decisions",
         "triage_table",
     ),
     (
@@ -74,6 +75,8 @@ NEIGHBOURS = {  # rooms of one floor that may know each other, and how
     ("eviction", "watch"),
     ("store", "tickets"),
     ("intake", "desk"),
+    ("intake", "ticket_decisions"),
+    ("ticket_decisions", "desk"),
     ("intake", "installation_key"),
     ("demo", "api"),
     ("demo", "bench_ingest"),

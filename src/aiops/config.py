@@ -46,6 +46,8 @@ def _rate(rate: object) -> object:
 
 
 Rate = Annotated[str, BeforeValidator(_rate)]
+Level = Literal["low", "medium", "high"]
+PriorityName = Literal["P1", "P2", "P3", "P4", "P5"]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -161,6 +163,13 @@ class Tickets(Section):
     batch_max: Count = Field(1000, description="tickets in one request; beyond: 413, none of them triaged")
     tenants: tuple[str, ...] = Field((), description="tenants that may send tickets, others: 400; empty = any")
     attributes_chars_max: Count = Field(20_000, description="of a stored ticket's attributes as JSON; beyond: 413")
+    priority: dict[Level, dict[Level, PriorityName]] = Field(
+        {}, description='by urgency and impact, where it is not ITIL\'s matrix: {high = {low = "P2"}}'
+    )
+    p1_share_max: float = Field(
+        0.1, ge=0, le=1, description="of a tenant's kept tickets of 24 h, P1 by the model alone; more: P2; 1 = no cap"
+    )
+    p1_free: int = Field(3, ge=0, description="so many of them a day are P1 whatever the share")
     cache_texts_max: Count = Field(10_000, description="texts whose vectors are remembered; the oldest are dropped")
     text_chars_max: Count = Field(20_000, description="of the newest message read for triage; what is beyond is not")
     raw_chars_max: Count = Field(1_000_000, description="of a message with its markup and history; beyond: not read")

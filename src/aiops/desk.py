@@ -15,6 +15,7 @@ from aiops.errors import BundleError, InputError, OverloadError, SettingsError, 
 from aiops.tickets import bundle, teams
 from aiops.tickets.encoder import Encoder
 from aiops.tickets.pipeline import TriagePipeline
+from aiops.tickets.priority import matrix
 from aiops.tickets.reading import Reading, read
 from aiops.tickets.ticket import Ticket, Triage
 
@@ -41,7 +42,7 @@ def load_pipeline(settings: Tickets, threads: int = 1) -> TriagePipeline:
     reader = partial(
         read, ips=settings.redact_ips, chars_max=settings.text_chars_max, raw_chars_max=settings.raw_chars_max
     )
-    return TriagePipeline(loaded, encoder, described, settings.precision, reader)
+    return TriagePipeline(loaded, encoder, described, settings.precision, reader, matrix(settings.priority))
 
 
 class Desk:
@@ -59,6 +60,10 @@ class Desk:
         if self._pipeline is None:
             raise OverloadError(f"no triage now: {self._why_not}")
         return self._pipeline
+
+    def labels(self, output: str) -> frozenset[str]:
+        """What the models can say for an output, or `team`; empty where they are not loaded or say nothing of it."""
+        return self._pipeline.labels(output) if self._pipeline else frozenset()
 
     def start(self) -> None:
         """Loads the models once; what is wrong with them is logged and told to whoever asks for triage."""

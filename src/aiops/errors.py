@@ -9,7 +9,7 @@
     +-- NotFoundError              no such incident, series, route target                      (404)
     +-- ConflictError              the state does not allow this change                        (409)
     +-- OverloadError              come back later; nothing of the request was kept            (503)
-    +-- SealError                  redacted values, sealed under another key or changed        (stay redacted)
+    +-- SealError                  redacted values, sealed under another key or changed        (409)
     +-- BundleError                a model on disk that is damaged, foreign or none               (503, exit 2)
     +-- SnapshotError              a snapshot that is torn, foreign or of another format       (start fresh)
 

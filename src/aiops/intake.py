@@ -8,18 +8,19 @@ import json
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from functools import partial
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from aiops.config import Settings
 from aiops.desk import Desk
-from aiops.errors import ConflictError, InputError, OverloadError, TooLargeError
+from aiops.errors import ConflictError, InputError, TooLargeError
 from aiops.installation_key import InstallationKey
 from aiops.store.ticket_store import Key, TicketFilter, TicketPage, TicketStore
+from aiops.ticket_decisions import REQUESTER, Past, TicketDecisions, stored
 from aiops.tickets import attributes
 from aiops.tickets import record as life
+from aiops.tickets.priority import CAP_MS, capped, is_by_model
 from aiops.tickets.reading import Reading, read
 from aiops.tickets.record import Deed, TicketEvent, TicketRecord
 from aiops.tickets.redaction import redact
@@ -28,16 +29,23 @@ from aiops.tickets.ticket import Ticket, Triage
 ID_MAX = 200
 FUTURE_MAX_MS = 86_400_000  # clocks of intake systems may be in another zone by mistake, not in another year
 YEAR_2000_MS = 946_684_800_000
-REQUESTER = "[requester]"
 log = structlog.get_logger(__name__)
-_Found = TypeVar("_Found")
 
 
 class Intake:
     """Keeps tickets; thread-safe. `now_s`: the wall clock."""
 
-    def __init__(self, settings: Settings, store: TicketStore, desk: Desk, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: TicketStore,
+        desk: Desk,
+        now_s: Callable[[], float],
+        past: Past | None = None,
+    ) -> None:
         self._settings, self._store, self._desk, self._now_s = settings.tickets, store, desk, now_s
+        self._past = past
+        self.decisions = TicketDecisions(settings, store, desk, past)
         self._hash = InstallationKey(settings.server.data_dir / "tickets.key")
         self._key = settings.tickets.redaction_key.get_secret_value()
 
@@ -55,7 +63,7 @@ class Intake:
         keys = [(ticket.tenant, ticket.ticket_id) for ticket in checked]
         digests = [self._digest(ticket) for ticket in tickets]
         known: dict[Key, str] = {}
-        found = self._stored(lambda: self._store.find(keys))
+        found = stored(lambda: self._store.find(keys))
         for k, (key, digest) in enumerate(zip(keys, digests, strict=True)):
             before = found[key].digest if key in found else known.setdefault(key, digest)
             if before != digest:
@@ -66,21 +74,33 @@ class Intake:
         fresh = {key: k for k, key in reversed(list(enumerate(keys))) if key not in found}
         order = sorted(fresh.values())
         records = self._triaged([checked[k] for k in order], [digests[k] for k in order], now_ms)
-        for added in self._stored(lambda: self._store.add(records)) if records else ():
+        for added in stored(lambda: self._store.add(records)) if records else ():
             found[added.tenant, added.ticket_id] = added
         return [(found[key], fresh.get(key) == k) for k, key in enumerate(keys)]
 
     def ticket(self, tenant: str, ticket_id: str) -> TicketRecord:
         """Raises NotFoundError."""
-        return self._stored(lambda: self._store.get(tenant, self._shown_id(tenant, ticket_id)))
+        return stored(lambda: self._store.get(tenant, self._shown_id(tenant, ticket_id)))
 
     def tickets(self, wanted: TicketFilter, limit: int, cursor: str | None) -> TicketPage:
         """Newest first. Raises InputError for a foreign cursor."""
-        return self._stored(lambda: self._store.list(wanted, limit, cursor))
+        return stored(lambda: self._store.list(wanted, limit, cursor))
+
+    def deed_time_ms(self, given_ms: int | None, created_ms: int) -> int:
+        """When a person did something; now, where they do not say. Raises InputError for a time before the ticket's
+        or after now."""
+        now_ms = self.now_ms
+        if given_ms is None:
+            return now_ms
+        if not created_ms <= given_ms <= now_ms + FUTURE_MAX_MS:
+            raise InputError("at: neither before the ticket was created nor later than within a day of now")
+        return given_ms
 
     def forget(self, requester: str, tenant: str | None, who: str) -> int:
         """Deletes all tickets of a requester, of one tenant or of all; how many there were."""
-        gone = self._stored(lambda: self._store.forget(self._requester_key(requester), tenant))
+        gone = stored(lambda: self._store.forget(self._requester_key(requester), tenant))
+        if self._past is not None:
+            self._past.forget(gone)
         log.warning("requester_forgotten", tickets=len(gone), who=who)
         return len(gone)
 
@@ -133,11 +153,27 @@ class Intake:
             return []
         lines = [attributes.lines(ticket.attributes) for ticket in tickets]
         readings = [self._read(ticket, besides) for ticket, besides in zip(tickets, lines, strict=True)]
-        found = self._desk.triage(tickets, readings)
+        found = self._capped(tickets, self._desk.triage(tickets, readings))
         return [
             self._record(ticket, reading, triage, digest, now_ms)
             for ticket, reading, triage, digest in zip(tickets, readings, found, digests, strict=True)
         ]
+
+    def _capped(self, tickets: Sequence[Ticket], found: Sequence[Triage]) -> list[Triage]:
+        """With no more tickets P1 by the model alone than the cap lets through, tenant by tenant."""
+        seen: dict[str, tuple[int, int]] = {}
+        out = []
+        for ticket, triage in zip(tickets, found, strict=True):
+            if ticket.tenant not in seen:
+                newest_ms = max(one.created_ms or 0 for one in tickets if one.tenant == ticket.tenant)
+                window = (newest_ms - CAP_MS, newest_ms)
+                seen[ticket.tenant] = stored(partial(self._store.recent_highest, ticket.tenant, *window))
+            recent, by_model = seen[ticket.tenant]
+            limits = self._settings
+            one = capped(triage.priority, recent + 1, by_model, limits.p1_share_max, limits.p1_free)
+            seen[ticket.tenant] = (recent + 1, by_model + is_by_model(one))
+            out.append(replace(triage, priority=one))
+        return out
 
     def _read(self, ticket: Ticket, besides: Sequence[str]) -> Reading:
         limits = self._settings
@@ -172,13 +208,6 @@ class Intake:
             labels=life.labels_of(triage),
             timeline=(received,),
         )
-
-    def _stored(self, work: Callable[[], _Found]) -> _Found:
-        try:
-            return work()
-        except SQLAlchemyError as error:
-            log.error("ticket_store_failed", reason=f"{type(error).__name__}: {getattr(error, 'orig', '')}")
-            raise OverloadError("tickets cannot be kept or read now; send this again in a moment") from None
 
 
 def storable(text: str) -> str:

@@ -9,6 +9,8 @@ import pytest
 
 from aiops.config import Settings
 from aiops.desk import Desk
+from aiops.tickets.pipeline import TriagePipeline
+from aiops.tickets.priority import matrix
 from tests.api.test_api import Client, assert_problem, client_of, shared_desk
 from tests.conftest import NOW_S, Clock
 
@@ -27,7 +29,10 @@ def make(settings: Settings, **tickets: Any) -> Iterator[Client]:
     ingest = settings.ingest.model_copy(update={"series_max": 100, "recent_samples_max": 1000})
     changed = settings.model_copy(update={"ingest": ingest, "tickets": settings.tickets.model_copy(update=tickets)})
     desk = Desk(changed.tickets)
-    desk._pipeline, desk.is_loading = shared_desk().pipeline, False
+    shared = shared_desk().pipeline
+    rows = matrix(changed.tickets.priority)
+    desk._pipeline = TriagePipeline(shared.bundle, shared._encoder, matrix=rows)
+    desk.is_loading = False
     yield from client_of(changed, Clock(NOW_S), desk)
 
 

@@ -14,6 +14,7 @@ from aiops.errors import (
     MediaTypeError,
     NotFoundError,
     OverloadError,
+    SealError,
     TooLargeError,
 )
 
@@ -26,6 +27,7 @@ _TABLE: tuple[tuple[type[AiopsError], int, str], ...] = (  # the first that fits
     (InputError, 400, "Input cannot be understood"),
     (NotFoundError, 404, "Not found"),
     (ConflictError, 409, "Not in this state"),
+    (SealError, 409, "Stays redacted"),
     (OverloadError, 503, "Not now"),
     (AiopsError, 500, "Internal error"),
 )

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Response
 
 from aiops.api import ticket_shapes as shapes
+from aiops.api.ticket_deeds import add_ticket_deeds
 from aiops.errors import InputError
 from aiops.incidents.incident import incident_number
 from aiops.intake import Intake
@@ -22,6 +23,7 @@ def add_tickets(app: FastAPI, intake: Intake, problems: Problems) -> None:
     """The routes of kept tickets."""
     _add_receiving(app, intake, problems)
     _add_reading(app, intake, problems)
+    add_ticket_deeds(app, intake, problems)
 
 
 def _add_receiving(app: FastAPI, intake: Intake, problems: Problems) -> None:

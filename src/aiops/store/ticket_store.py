@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from aiops.errors import ConflictError, InputError, NotFoundError
 from aiops.store import schema
 from aiops.store.database import empty_log
+from aiops.tickets.priority import HIGHEST
 from aiops.tickets.record import Deed, TicketEvent, TicketRecord, TicketState
 from aiops.tickets.ticket import Triage
 
@@ -135,6 +136,18 @@ class TicketStore:
         if rows:
             empty_log(self._engine)
         return [(row.tenant, row.ticket_id) for row in rows]
+
+    def recent_highest(self, tenant: str, after_ms: int, until_ms: int) -> tuple[int, int]:
+        """Tickets of a tenant created after one moment until another, and those that are P1 by the model alone."""
+        c = schema.ticket.c
+        theirs = and_(c.tenant == tenant, c.created_ms > after_ms, c.created_ms <= until_ms)
+        said = c.triage["priority"]
+        by_model = and_(said["label"].as_string() == HIGHEST, said["is_ruled"].as_boolean().is_(False))
+        query = select(func.count()).where(theirs)
+        with self._engine.connect() as connection:
+            recent = connection.execute(query).scalar_one()
+            highest = connection.execute(query.where(c.priority == HIGHEST, by_model)).scalar_one()
+        return int(recent), int(highest)
 
     def counts(self) -> Mapping[str, int]:
         """Tickets by state."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from aiops.tickets import classifier as C
-from aiops.tickets import urgency_rules
+from aiops.tickets import priority, urgency_rules
 from aiops.tickets.bundle import Bundle
 from aiops.tickets.encoder import Encoder
 from aiops.tickets.features import Block, Features
@@ -22,17 +22,6 @@ from aiops.tickets.ticket import Answer, Choice, Priority, Reason, Team, Ticket,
 ALTERNATIVES = 3
 TEAMS_SHOWN = 5
 NOISE = "noise"
-MATRIX: Mapping[tuple[str, str], str] = {  # ITIL: (urgency, impact) -> priority
-    ("high", "high"): "P1",
-    ("high", "medium"): "P2",
-    ("high", "low"): "P3",
-    ("medium", "high"): "P2",
-    ("medium", "medium"): "P3",
-    ("medium", "low"): "P4",
-    ("low", "high"): "P3",
-    ("low", "medium"): "P4",
-    ("low", "low"): "P5",
-}
 
 
 class TriagePipeline:
@@ -46,9 +35,10 @@ class TriagePipeline:
         teams: Teams | None = None,
         precision: float = 0.0,
         reader: Callable[[str, str], Reading] = read,
+        matrix: priority.Matrix = priority.ITIL,
     ) -> None:
         self.bundle, self._encoder, self._reader = bundle, encoder, reader
-        self._teams, self._precision = teams, precision
+        self._teams, self._precision, self._matrix = teams, precision, matrix
         self._languages = frozenset(bundle.about.get("languages", ()))
 
     @property
@@ -60,6 +50,13 @@ class TriagePipeline:
     def outputs(self) -> tuple[str, ...]:
         """Names of what the bundle answers."""
         return tuple(self.bundle.classifier.outputs)
+
+    def labels(self, output: str) -> frozenset[str]:
+        """The labels of an output; of `team` those that are described, where any are."""
+        if output == "team" and self._teams:
+            return frozenset(self._teams.names)
+        outputs = self.bundle.classifier.outputs
+        return frozenset(outputs[output].classes) if output in outputs else frozenset()
 
     def triage(
         self, tickets: Sequence[Ticket], with_reasons: bool = True, readings: Sequence[Reading] | None = None
@@ -135,10 +132,7 @@ class TriagePipeline:
     def _priority(self, answers: Mapping[str, Answer], rules: Sequence[urgency_rules.Held]) -> Priority:
         urgency = answers["urgency"].label if "urgency" in answers else "medium"
         impact = answers["impact"].label if "impact" in answers else "medium"
-        label = MATRIX.get((urgency, impact), "P3")
-        why = [Reason("matrix", f"urgency {urgency} x impact {impact}", 0.0)]
-        why += [Reason("rule", f"{rule.why}: {rule.output} at least {rule.floor}", 0.0) for rule in rules]
-        return Priority(label, urgency, impact, tuple(why))
+        return priority.priority(self._matrix, urgency, impact, rules)
 
     def _routing(
         self,

@@ -55,6 +55,7 @@ class Priority:
     urgency: str
     impact: str
     reasons: tuple[Reason, ...]
+    is_ruled: bool = False  # a rule asks for the highest level: never capped
 
 
 @dataclass(frozen=True, slots=True)
