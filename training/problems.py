@@ -19,7 +19,7 @@ from training.examples import form_key, text_key
 CLASSES_MAX = 1000  # of all outputs together: each takes 400 KB of the bundle, and 1.5 MB while it is fitted
 CLASS_ROWS_FEW = 5
 ROWS_MIN = 30
-DEFAULT_SHARE, DEFAULT_SHARE_ANY_NAME = 0.35, 0.8
+DEFAULT_SHARE, DEFAULT_SHARE_ANY_NAME = 0.5, 0.8
 DEFAULT_NAMES = (
     "major", "medium", "normal", "default", "none", "n/a", "na", "other", "others", "unknown", "general", "misc",
     "miscellaneous", "unassigned", "unspecified", "undefined", "not set", "tbd", "p3", "3", "moderate", "3 - moderate",

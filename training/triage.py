@@ -3,13 +3,18 @@
     python -m training.triage --out models/triage/1          the default model, from the tickets we wrote
     python -m training.triage --data tickets.parquet --text title,body --target category=assignment_group \\
         --time created_at --validation newer.parquet --out models/acme
+    python -m training.triage --from-store ./data --out models/acme      what was corrected and resolved in the service
 
 Tables are CSV or Parquet. What is wrong with them is told first, then learned, then judged. `--out models/acme/3` is
 that version, written anew; `--out models/acme` is the next version of acme, or the newest one again where the digest is
 the same: the same data give the same digest, since seeds are fixed, and time and place are not recorded.
+
+From a store, the newest fifth of the decided tickets is kept apart: on these the gate compares the new model with the
+champion, logs both to MLflow where that is installed, and says in one screen whether to promote.
 """
 
 import argparse
+import importlib.util
 import json
 import shutil
 import sys
@@ -25,6 +30,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from aiops.desk import CLASSIFIER, shipped_models
 from aiops.errors import AiopsError, InputError
 from aiops.learning.figures import Figures
 from aiops.learning.fit import Table, fit
@@ -32,9 +38,10 @@ from aiops.learning.gate import Candidate, Rules, Verdict, decide
 from aiops.tickets import bundle
 from aiops.tickets.encoder import Encoder
 from aiops.tickets.pipeline import NOISE
+from training import from_store
 from training import tickets as authored
 from training.card import card
-from training.evaluate import ENCODER, as_json, candidate_of, figures_of, protected_of, show, verdict_json
+from training.evaluate import ENCODER, as_json, candidate_of, figures_of, newest_slice, protected_of, show, verdict_json
 from training.examples import examples_of, fingerprint, picked, targets_of
 from training.problems import Problem, examined, label_noise, refuse
 
@@ -190,6 +197,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--validation", type=Path, help="a table of the same columns to judge by, newer where times exist"
     )
+    made.add_argument("--from-store", metavar="PLACE", help="data_dir of the service or its store.url, not --data")
+    made.add_argument("--tenant", help="of the store, these tickets alone")
+    made.add_argument("--no-authored", action="store_true", help="from a store: without the tickets we wrote")
     made.add_argument("--text", default="title,body", help="one column, or title,body")
     made.add_argument("--target", action="append", default=[], help="output=column; may be repeated")
     made.add_argument("--time", default="", help="column of times: judged forward in time, never by the future")
@@ -207,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.perf_counter()
     try:
         trained = _train(given, console)
-        if given.track is not None:
+        if given.track is not None or (given.from_store and importlib.util.find_spec("mlflow")):
             _track(trained, given, time.perf_counter() - started, console)
     except AiopsError as error:
         console.print(f"[bold red]training:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
@@ -242,9 +252,10 @@ def _track(trained: Trained, given: argparse.Namespace, seconds: float, console:
         raise InputError(f"{error.name} is not installed, and --track needs it: make train-setup") from None
     asked = {key: value for key, value in vars(given).items() if key != "track" and value}
     folder = tracking.record(trained, given.encoder, asked, seconds)
-    sent, complaint = tracking.sent_or_kept([folder], given.track)
+    uri = given.track or ""
+    sent, complaint = tracking.sent_or_kept([folder], uri)
     for one in sent:
-        where = tracking.uri_of(given.track)
+        where = tracking.uri_of(uri)
         said = f"logged to {where}: run {one.run_id}; {trained.name} {one.version} is the challenger there"
         console.print(escape(said), highlight=False, soft_wrap=True)
     if complaint:
@@ -254,11 +265,19 @@ def _track(trained: Trained, given: argparse.Namespace, seconds: float, console:
 def _train(given: argparse.Namespace, console: Console) -> Trained:
     validation = None
     notes: list[str] = []
-    if given.data is None:
+    champion = given.champion
+    if given.from_store:
+        if given.data or given.target or given.validation:
+            raise InputError("--from-store takes the place of --data, --target and --validation")
+        table, validation, note = _of_store(given)
+        notes.append(note)
+        champion = champion or shipped_models() / CLASSIFIER
+        about: dict[str, Any] = {"data": "the service's store", "languages": ["en"]}
+    elif given.data is None:
         if given.target or given.validation:
             raise InputError("--target and --validation need --data")
         table = default_table(authored.read())
-        about: dict[str, Any] = {"data": "training/data/tickets", "licence": "Apache-2.0", "languages": ["en"]}
+        about = {"data": "training/data/tickets", "licence": "Apache-2.0", "languages": ["en"]}
     else:
         text = [name.strip() for name in given.text.split(",") if name.strip()]
         targets = targets_of(given.target)
@@ -276,7 +295,18 @@ def _train(given: argparse.Namespace, console: Console) -> Trained:
     rows = len(table) + (len(validation) if validation else 0)
     encoder = Encoder.load(given.encoder, threads=2, cache_texts_max=rows + 1)
     rules = Rules(protected=protected_of(given.protect))
-    return train(table, given.out, encoder, about, validation, given.champion, rules, console)
+    return train(table, given.out, encoder, about, validation, champion, rules, console)
+
+
+def _of_store(given: argparse.Namespace) -> tuple[Table, Table, str]:
+    """(to learn from, to judge by, what there is)."""
+    examples = from_store.examples_of_store(given.from_store)
+    older, newest = newest_slice(from_store.table_of_examples(examples, given.tenant))
+    if not len(newest):
+        raise InputError(f"{len(older)} decided tickets in the store are too few to keep some apart")
+    if not given.no_authored:
+        older = from_store.joined(default_table(authored.read()), older)
+    return older, newest, f"store: {from_store.summary(examples)}; the newest {len(newest)} tickets judge"
 
 
 if __name__ == "__main__":
