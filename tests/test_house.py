@@ -32,6 +32,7 @@ FLOORS = (
         "installation_key",
         "intake",
         "ticket_decisions",
+        "ticket_linking",
         "triage_table",
     ),
     (
@@ -76,6 +77,7 @@ NEIGHBOURS = {  # rooms of one floor that may know each other, and how
     ("store", "tickets"),
     ("intake", "desk"),
     ("intake", "ticket_decisions"),
+    ("intake", "ticket_linking"),
     ("ticket_decisions", "desk"),
     ("intake", "installation_key"),
     ("demo", "api"),

@@ -1,4 +1,4 @@
-"""The walk of a ticket that is kept: read without personal data -> triage -> store -> what people decide.
+"""The walk of a ticket that is kept: read without personal data -> triage -> store -> link -> what people decide.
 
 A ticket is stored once by (tenant, id): the same again gets the same answer, other content under the same id is told.
 A request is stored whole or not at all. What a person sends later (a resolution, a reason) passes the same door.
@@ -6,7 +6,7 @@ A request is stored whole or not at all. What a person sends later (a resolution
 
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -16,8 +16,10 @@ from aiops.config import Settings
 from aiops.desk import Desk
 from aiops.errors import ConflictError, InputError, TooLargeError
 from aiops.installation_key import InstallationKey
+from aiops.store.ticket_links import IncidentOf, TicketOf
 from aiops.store.ticket_store import Key, TicketFilter, TicketPage, TicketStore
 from aiops.ticket_decisions import REQUESTER, Past, TicketDecisions, stored
+from aiops.ticket_linking import TicketLinking
 from aiops.tickets import attributes
 from aiops.tickets import record as life
 from aiops.tickets.priority import CAP_MS, capped, is_by_model
@@ -41,10 +43,11 @@ class Intake:
         store: TicketStore,
         desk: Desk,
         now_s: Callable[[], float],
+        linking: TicketLinking,
         past: Past | None = None,
     ) -> None:
         self._settings, self._store, self._desk, self._now_s = settings.tickets, store, desk, now_s
-        self._past = past
+        self._linking, self._past = linking, past
         self.decisions = TicketDecisions(settings, store, desk, past)
         self._hash = InstallationKey(settings.server.data_dir / "tickets.key")
         self._key = settings.tickets.redaction_key.get_secret_value()
@@ -74,8 +77,10 @@ class Intake:
         fresh = {key: k for k, key in reversed(list(enumerate(keys))) if key not in found}
         order = sorted(fresh.values())
         records = self._triaged([checked[k] for k in order], [digests[k] for k in order], now_ms)
-        for added in stored(lambda: self._store.add(records)) if records else ():
-            found[added.tenant, added.ticket_id] = added
+        if records:
+            added = stored(lambda: self._store.add(records))
+            stored(lambda: self._linking.link(added))
+            found |= {(one.tenant, one.ticket_id): one for one in added}
         return [(found[key], fresh.get(key) == k) for k, key in enumerate(keys)]
 
     def ticket(self, tenant: str, ticket_id: str) -> TicketRecord:
@@ -84,7 +89,19 @@ class Intake:
 
     def tickets(self, wanted: TicketFilter, limit: int, cursor: str | None) -> TicketPage:
         """Newest first. Raises InputError for a foreign cursor."""
+        if wanted.incident_id is not None:
+            stored(self._linking.look_again)
         return stored(lambda: self._store.list(wanted, limit, cursor))
+
+    def incidents(self, records: Sequence[TicketRecord]) -> Mapping[int, tuple[IncidentOf, ...]]:
+        """The incidents that tickets likely belong to, by ticket number."""
+        stored(self._linking.look_again)
+        return stored(lambda: self._linking.incidents(records))
+
+    def tickets_of(self, incident_id: int) -> tuple[int, list[TicketOf]]:
+        """How many tickets likely belong to an incident, and the newest of them."""
+        stored(self._linking.look_again)
+        return stored(lambda: self._linking.tickets(incident_id))
 
     def deed_time_ms(self, given_ms: int | None, created_ms: int) -> int:
         """When a person did something; now, where they do not say. Raises InputError for a time before the ticket's

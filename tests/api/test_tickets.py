@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 
 from aiops.config import Settings
 from aiops.desk import Desk
+from aiops.store.incident_store import Change
 from aiops.tickets.pipeline import TriagePipeline
 from aiops.tickets.priority import matrix
 from tests.api.test_api import Client, assert_problem, client_of, shared_desk
 from tests.conftest import NOW_S, Clock
+from tests.store.test_incident_store import make as make_incident
 
 TICKET: dict[str, Any] = {
     "id": "T-1",
@@ -205,3 +208,50 @@ def test_the_secret_is_readable_for_its_owner_alone(client: Client, settings: Se
     client.post("/v1/tickets", json=TICKET)
     path: Path = settings.server.data_dir / "tickets.key"
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def incident(client: Client, number: int, service: str, after_s: float = 0) -> None:
+    moment = int(1000 * (NOW_S - 1800 + after_s))
+    one = make_incident(number, service=service)
+    client.service.store.save([Change(replace(one, started_ms=moment, detected_ms=moment, updated_ms=moment))])
+
+
+SLOW: dict[str, Any] = {"id": "S-1", "body": "Checkout fails with a timeout since half an hour, we lose sales."}
+
+
+def test_a_ticket_and_its_incident_show_each_other(client: Client) -> None:
+    incident(client, 1, "checkout")
+    incident(client, 2, "search")
+    (item,) = client.post("/v1/tickets", json=SLOW).json()["items"]
+    (link,) = item["incidents"]
+    assert (link["id"], link["state"]) == ("INC-1", "candidate")
+    assert link["reason"] == "names checkout of the incident; written 30 minutes after it began"
+    client.post("/v1/tickets", json={"id": "S-2", "body": "Where do I find the holiday calendar?"})
+    shown = client.get("/v1/incidents/INC-1").json()
+    assert (shown["ticket_count"], [one["id"] for one in shown["tickets"]]) == (1, ["S-1"])
+    assert shown["tickets"][0]["reason"] == link["reason"]
+    assert client.get("/v1/incidents/INC-2").json()["ticket_count"] == 0
+    assert ids(client, incident="INC-1") == ["S-1"]
+    listed = client.get("/v1/tickets").json()["items"]
+    assert {one["id"]: one["incidents"] for one in listed} == {"S-1": ["INC-1"], "S-2": []}
+    client.service.resolve(1, "ann", "rolled back", "")
+    assert client.get("/v1/tickets/S-1").json()["incidents"][0]["state"] == "resolved"
+    assert_problem(client.get("/v1/tickets", params={"incident": "X"}), 400, "INC-12")
+
+
+def test_who_writes_before_the_incident_is_seen_is_linked_once_it_is(client: Client) -> None:
+    sent = {**SLOW, "created_at": NOW_S - 2400}
+    assert client.post("/v1/tickets", json=sent).json()["items"][0]["incidents"] == []
+    incident(client, 1, "checkout")
+    assert client.get("/v1/incidents/INC-1").json()["ticket_count"] == 1
+    reason = client.get("/v1/tickets/S-1").json()["incidents"][0]["reason"]
+    assert reason.endswith("written 10 minutes before it was seen")
+    assert client.post("/v1/tickets", json=sent).json()["items"][0]["incidents"][0]["id"] == "INC-1"
+
+
+def test_what_an_incident_spreads_to_later_links_too(client: Client) -> None:
+    incident(client, 1, "search")
+    assert client.post("/v1/tickets", json=SLOW).json()["items"][0]["incidents"] == []
+    stored = client.service.store.get(1)
+    client.service.store.save([Change(replace(stored, entities=("service=search", "service=checkout")))])
+    assert [one["id"] for one in client.get("/v1/tickets/S-1").json()["incidents"]] == ["INC-1"]

@@ -32,7 +32,9 @@ from aiops.metrics.series import parse_matchers
 from aiops.metrics.timestamp import timestamp_ms
 from aiops.service import Service
 from aiops.store.incident_store import Evidence, IncidentFilter
+from aiops.store.ticket_links import TicketLinks
 from aiops.store.ticket_store import TicketStore
+from aiops.ticket_linking import TicketLinking
 
 PAGE_MAX = 500
 SAMPLES_MAX = 10_000
@@ -69,7 +71,9 @@ def create_app(service: Service, desk: Desk | None = None) -> ASGIApp:
     """The application; service and desk are started with it, in the background, and the service is stopped with it."""
     writes = Writes(service)
     desk = desk or Desk(service.settings.tickets)
-    intake = Intake(service.settings, TicketStore(service.store.engine), desk, service.clock)
+    engine = service.store.engine
+    linking = TicketLinking(service.settings.topology, TicketLinks(engine))
+    intake = Intake(service.settings, TicketStore(engine), desk, service.clock, linking)
 
     def start() -> None:
         with ThreadPoolExecutor(1, "desk") as loading:
@@ -103,7 +107,7 @@ def create_app(service: Service, desk: Desk | None = None) -> ASGIApp:
     )
     _add_errors(app)
     _add_samples(app, writes)
-    _add_incidents(app, service)
+    _add_incidents(app, service, intake)
     add_triage(app, desk, _WRITE_PROBLEMS)
     add_tickets(app, intake, {**_PROBLEMS, **_WRITE_PROBLEMS})
     _add_series(app, service)
@@ -184,9 +188,10 @@ def _add_samples(app: FastAPI, writes: Writes) -> None:
         return await writes.json_samples(request, reply)
 
 
-def _add_incidents(app: FastAPI, service: Service) -> None:
+def _add_incidents(app: FastAPI, service: Service, intake: Intake) -> None:
     def whole(incident: Incident, evidence: Evidence) -> shapes.IncidentDetail:
-        return shapes.detail(incident, evidence, service.past(incident), service.now_ms)
+        tickets = intake.tickets_of(incident.incident_id)
+        return shapes.detail(incident, evidence, service.past(incident), service.now_ms, tickets)
 
     def decided(incident: Incident) -> shapes.IncidentDetail:
         return whole(incident, service.incident(incident.incident_id)[1])
@@ -219,7 +224,7 @@ def _add_incidents(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/incidents/{incident_id}", tags=["incidents"], responses=_PROBLEMS)
     def get_incident(incident_id: str) -> shapes.IncidentDetail:
-        """One incident with its alerts, the samples around each of them, and its timeline."""
+        """One incident with its alerts, the samples around each of them, its timeline and the tickets about it."""
         return whole(*service.incident(_number(incident_id)))
 
     @app.post("/v1/incidents/{incident_id}/confirm", tags=["incidents"], responses=_PROBLEMS)

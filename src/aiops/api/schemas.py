@@ -13,6 +13,7 @@ from aiops.incidents.incident import Incident
 from aiops.metrics.series import display
 from aiops.metrics.timestamp import iso
 from aiops.service import SeriesInfo
+from aiops.store.ticket_links import TicketOf
 
 StateName = Literal["candidate", "open", "recovered", "resolved", "dismissed"]
 SeverityName = Literal["low", "medium", "high", "critical"]
@@ -184,9 +185,21 @@ class IncidentSummary(BaseModel):
     cause: str
 
 
+class TicketOfView(BaseModel):
+    """A ticket that likely belongs to an incident."""
+
+    id: str
+    tenant: str
+    title: str
+    created: str
+    reason: str = Field(description="why it is linked")
+
+
 class IncidentDetail(IncidentSummary):
     """An incident with everything known of it."""
 
+    ticket_count: int = Field(description="tickets that likely belong to it")
+    tickets: list[TicketOfView] = Field(description="the newest of them, at most 100")
     severity_reason: str = Field(description="how far off, how many series and entities, for how long")
     alerts: list[AlertView]
     timeline: list[Event]
@@ -258,16 +271,29 @@ def summary(incident: Incident, now_ms: int) -> dict[str, Any]:
 
 
 def detail(
-    incident: Incident, evidence: Any, past: Mapping[str, Sequence[life.PastEvent]], now_ms: int
+    incident: Incident,
+    evidence: Any,
+    past: Mapping[str, Sequence[life.PastEvent]],
+    now_ms: int,
+    tickets: tuple[int, Sequence[TicketOf]],
 ) -> IncidentDetail:
-    """The whole incident; `evidence`: samples, `past`: what came before, both by fingerprint."""
+    """The whole incident; `evidence`: samples, `past`: what came before, both by fingerprint; `tickets`: how many, and
+    the newest."""
     alerts = [
         AlertView.of(alert, list(evidence.get(alert.fingerprint, ())), past.get(alert.fingerprint, ()), now_ms)
         for alert in incident.alerts
     ]
     timeline = [Event(time=iso(e.time_ms), who=e.who, what=e.what.value, why=e.why) for e in incident.timeline]
     return IncidentDetail(
-        **summary(incident, now_ms), severity_reason=incident.severity_reason, alerts=alerts, timeline=timeline
+        **summary(incident, now_ms),
+        ticket_count=tickets[0],
+        tickets=[
+            TicketOfView(id=t.ticket_id, tenant=t.tenant, title=t.title, created=iso(t.created_ms), reason=t.reason)
+            for t in tickets[1]
+        ],
+        severity_reason=incident.severity_reason,
+        alerts=alerts,
+        timeline=timeline,
     )
 
 

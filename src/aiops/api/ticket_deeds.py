@@ -10,7 +10,7 @@ from aiops.api import ticket_shapes as shapes
 from aiops.intake import Intake
 from aiops.metrics.timestamp import timestamp_ms
 from aiops.ticket_decisions import revealed
-from aiops.tickets.record import CORRECTABLE
+from aiops.tickets.record import CORRECTABLE, TicketRecord
 
 Tenant = Annotated[str, Query(description="whose ticket it is", max_length=200)]
 Label = Annotated[str, Field(max_length=200)]
@@ -70,6 +70,9 @@ def add_ticket_deeds(app: FastAPI, intake: Intake, problems: dict[int | str, dic
     """The routes."""
     deeds = intake.decisions
 
+    def whole(record: TicketRecord) -> shapes.TicketDetail:
+        return shapes.detail(record, intake.incidents([record]).get(record.number, ()))
+
     @app.post("/v1/tickets/{ticket_id}/correct", tags=["tickets"], responses=problems)
     def correct(ticket_id: str, body: Correct, tenant: Tenant = "") -> shapes.TicketDetail:
         """What triage should have said, and who says so. Sending what stands confirms it.
@@ -79,39 +82,39 @@ def add_ticket_deeds(app: FastAPI, intake: Intake, problems: dict[int | str, dic
         record = intake.ticket(tenant, ticket_id)
         given = {name: label for name in CORRECTABLE if (label := getattr(body, name)) is not None}
         now_ms = body.time_ms(intake, record.created_ms)
-        return shapes.detail(deeds.correct(record, given, body.who, body.why, now_ms, body.new_label))
+        return whole(deeds.correct(record, given, body.who, body.why, now_ms, body.new_label))
 
     @app.post("/v1/tickets/{ticket_id}/assign", tags=["tickets"], responses=problems)
     def assign(ticket_id: str, body: Assign, tenant: Tenant = "") -> shapes.TicketDetail:
         """A team takes it; from the second team on it counts as a reassignment."""
         record = intake.ticket(tenant, ticket_id)
         now_ms = body.time_ms(intake, record.created_ms)
-        return shapes.detail(deeds.assign(record, body.team, body.who, body.why, now_ms, body.new_label))
+        return whole(deeds.assign(record, body.team, body.who, body.why, now_ms, body.new_label))
 
     @app.post("/v1/tickets/{ticket_id}/respond", tags=["tickets"], responses=problems)
     def respond(ticket_id: str, body: Deed, tenant: Tenant = "") -> shapes.TicketDetail:
         """Somebody answered the requester; the first time is kept."""
         record = intake.ticket(tenant, ticket_id)
-        return shapes.detail(deeds.respond(record, body.who, body.why, body.time_ms(intake, record.created_ms)))
+        return whole(deeds.respond(record, body.who, body.why, body.time_ms(intake, record.created_ms)))
 
     @app.post("/v1/tickets/{ticket_id}/resolve", tags=["tickets"], responses=problems)
     def resolve(ticket_id: str, body: Resolve, tenant: Tenant = "") -> shapes.TicketDetail:
         """It is mended, and how: similar tickets will show it."""
         record = intake.ticket(tenant, ticket_id)
         now_ms = body.time_ms(intake, record.created_ms)
-        return shapes.detail(deeds.resolve(record, body.who, body.resolution, now_ms))
+        return whole(deeds.resolve(record, body.who, body.resolution, now_ms))
 
     @app.post("/v1/tickets/{ticket_id}/close", tags=["tickets"], responses=problems)
     def close(ticket_id: str, body: Deed, tenant: Tenant = "") -> shapes.TicketDetail:
         """Nothing is left to do with a resolved one."""
         record = intake.ticket(tenant, ticket_id)
-        return shapes.detail(deeds.close(record, body.who, body.why, body.time_ms(intake, record.created_ms)))
+        return whole(deeds.close(record, body.who, body.why, body.time_ms(intake, record.created_ms)))
 
     @app.post("/v1/tickets/{ticket_id}/reopen", tags=["tickets"], responses=problems)
     def reopen(ticket_id: str, body: Deed, tenant: Tenant = "") -> shapes.TicketDetail:
         """It was not mended after all."""
         record = intake.ticket(tenant, ticket_id)
-        return shapes.detail(deeds.reopen(record, body.who, body.why, body.time_ms(intake, record.created_ms)))
+        return whole(deeds.reopen(record, body.who, body.why, body.time_ms(intake, record.created_ms)))
 
     @app.post("/v1/tickets/{ticket_id}/reveal", tags=["tickets"], responses=problems)
     def reveal(request: Request, ticket_id: str, body: Reveal, tenant: Tenant = "") -> Revealed:

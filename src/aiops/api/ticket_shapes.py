@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from aiops.api import schemas as shapes
 from aiops.api.triage import TicketIn, TriageView, view
 from aiops.metrics.timestamp import iso
+from aiops.store.ticket_links import IncidentOf
 from aiops.tickets.record import TicketEvent, TicketRecord
 from aiops.tickets.ticket import Ticket
 
@@ -54,6 +55,16 @@ class TicketEventView(BaseModel):
         )  # fmt: skip
 
 
+class IncidentOfView(BaseModel):
+    """An incident that a ticket likely belongs to."""
+
+    id: str = Field(examples=["INC-12"])
+    title: str
+    state: shapes.StateName
+    score: float = Field(description="0..1; a judgement, no probability")
+    reason: str = Field(description="what it names, and when it was written")
+
+
 class TicketSummary(BaseModel):
     """A ticket in a list."""
 
@@ -65,6 +76,7 @@ class TicketSummary(BaseModel):
     decided: list[str] = Field(description="outputs that a person decided")
     created: str
     resolution: str
+    incidents: list[str] = Field(description="that it likely belongs to, best first")
 
 
 class TicketDetail(TriageView):
@@ -88,6 +100,7 @@ class TicketDetail(TriageView):
     reopened: int
     first_contact: bool | None = Field(description="solved by the first answer, for good; null while open")
     resolution: str
+    incidents: list[IncidentOfView] = Field(description="that it likely belongs to, best first")
     timeline: list[TicketEventView]
     is_new: bool | None = Field(None, description="of POST /v1/tickets: false where it was there already")
 
@@ -106,7 +119,7 @@ class TicketPage(BaseModel):
     next_cursor: str | None
 
 
-def summary(record: TicketRecord) -> TicketSummary:
+def summary(record: TicketRecord, incidents: Sequence[IncidentOf]) -> TicketSummary:
     """A row of the list."""
     return TicketSummary(
         id=record.ticket_id,
@@ -117,10 +130,11 @@ def summary(record: TicketRecord) -> TicketSummary:
         decided=list(record.decided),
         created=iso(record.created_ms),
         resolution=record.resolution,
+        incidents=[f"INC-{one.link.incident_id}" for one in incidents],
     )
 
 
-def detail(record: TicketRecord, is_new: bool | None = None) -> TicketDetail:
+def detail(record: TicketRecord, incidents: Sequence[IncidentOf], is_new: bool | None = None) -> TicketDetail:
     """The whole ticket."""
     triage = view(Ticket(record.title, record.body, record.ticket_id), record.triage)
     return TicketDetail(
@@ -143,6 +157,16 @@ def detail(record: TicketRecord, is_new: bool | None = None) -> TicketDetail:
         reopened=record.reopened,
         first_contact=record.is_first_contact,
         resolution=record.resolution,
+        incidents=[
+            IncidentOfView(
+                id=f"INC-{one.link.incident_id}",
+                title=one.title,
+                state=one.state.value,
+                score=one.link.score,
+                reason=one.link.reason,
+            )
+            for one in incidents
+        ],
         timeline=_timeline(record.timeline),
         is_new=is_new,
     )

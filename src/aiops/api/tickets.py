@@ -39,7 +39,8 @@ def _add_receiving(app: FastAPI, intake: Intake, problems: Problems) -> None:
         kept = intake.receive([one.ticket() for one in (body.tickets if body.tickets is not None else [body])])
         if not any(is_new for _, is_new in kept):
             response.status_code = 200
-        items = [shapes.detail(record, is_new) for record, is_new in kept]
+        incidents = intake.incidents([record for record, _ in kept])
+        items = [shapes.detail(record, incidents.get(record.number, ()), is_new) for record, is_new in kept]
         return shapes.TicketsReply(items=items, took_ms=round(1000 * (time.perf_counter() - started), 2))
 
     @app.post("/v1/requesters/forget", tags=["tickets"], responses=problems)
@@ -84,9 +85,12 @@ def _add_reading(app: FastAPI, intake: Intake, problems: Problems) -> None:
             timestamp_ms(until) if until else None,
         )
         page = intake.tickets(wanted, limit, cursor)
-        return shapes.TicketPage(items=[shapes.summary(one) for one in page.items], next_cursor=page.cursor)
+        incidents = intake.incidents(page.items)
+        items = [shapes.summary(one, incidents.get(one.number, ())) for one in page.items]
+        return shapes.TicketPage(items=items, next_cursor=page.cursor)
 
     @app.get("/v1/tickets/{ticket_id}", tags=["tickets"], responses=problems)
     def get_ticket(ticket_id: str, tenant: TenantQuery = "") -> shapes.TicketDetail:
         """One ticket: what was said of it, what people decided, and when."""
-        return shapes.detail(intake.ticket(tenant, ticket_id))
+        record = intake.ticket(tenant, ticket_id)
+        return shapes.detail(record, intake.incidents([record]).get(record.number, ()))
