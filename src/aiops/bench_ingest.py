@@ -43,7 +43,7 @@ def bench_ingest(
         raise InputError(f"{peer} is not installed: apt-get install {peer}")
     serve = [sys.executable, "-m", "aiops", "serve", "--port", "0", "--data-dir", str(folder / "aiops")]
     size = min(samples_per_request, series_count)
-    with _running(serve, {"AIOPS_INGEST_SERIES_MAX": str(series_count)}) as server:
+    with running(serve, {"AIOPS_INGEST_SERIES_MAX": str(series_count)}) as server:
         assert server.stdout
         url = server.stdout.readline().split()[-1]
         samples, wall_s, cpu_s = _drive(server.pid, url, "/readyz", series_count, size, seconds)
@@ -51,7 +51,7 @@ def bench_ingest(
     if peer is not None:
         port = _free_port()
         store = [peer, f"-storageDataPath={folder / peer}", f"-httpListenAddr=127.0.0.1:{port}", "-loggerLevel=ERROR"]
-        with _running(store, {}) as server:
+        with running(store, {}) as server:
             samples, _, cpu_s = _drive(server.pid, f"http://127.0.0.1:{port}", "/health", series_count, size, seconds)
         theirs = samples / cpu_s
         times = round(figures["samples_per_cpu_s"] / theirs, 2)
@@ -60,7 +60,8 @@ def bench_ingest(
 
 
 @contextmanager
-def _running(command: list[str], environ: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
+def running(command: list[str], environ: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
+    """A server as a process of its own, with `environ` besides ours; told to stop at the end."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | environ) as server:
         try:
             yield server
@@ -78,17 +79,17 @@ def _free_port() -> int:
 def _drive(pid: int, url: str, ready: str, series_count: int, size: int, seconds: float) -> tuple[int, float, float]:
     """(samples, wall seconds, CPU seconds of the server) of the timed part."""
     with httpx2.Client(base_url=url, timeout=60) as client:
-        _await_ready(client, ready)
+        await_ready(client, ready)
         bodies = _ahead(_bodies(series_count, size))
         requests = -(-series_count // size)  # per step
         for _ in range(max(FILL_STEPS * requests, FILL_REQUESTS_MIN)):
             _write(client, next(bodies)[0])
-        cpu_started, started, samples = _cpu_s(pid), time.perf_counter(), 0
+        cpu_started, started, samples = cpu_s(pid), time.perf_counter(), 0
         while time.perf_counter() - started < seconds:
             body, count = next(bodies)
             _write(client, body)
             samples += count
-        return samples, time.perf_counter() - started, _cpu_s(pid) - cpu_started
+        return samples, time.perf_counter() - started, cpu_s(pid) - cpu_started
 
 
 def _ahead(bodies: Iterator[tuple[bytes, int]], count: int = 8) -> Iterator[tuple[bytes, int]]:
@@ -160,7 +161,8 @@ def _write(client: httpx2.Client, body: bytes) -> None:
         raise RuntimeError(f"the server answered {reply.status_code}: {reply.text}")
 
 
-def _await_ready(client: httpx2.Client, path: str) -> None:
+def await_ready(client: httpx2.Client, path: str, pause_s: float = 0.1) -> None:
+    """Asks every `pause_s` until the answer is 200. Raises RuntimeError after READY_S."""
     deadline = time.monotonic() + READY_S
     while True:
         try:
@@ -170,10 +172,10 @@ def _await_ready(client: httpx2.Client, path: str) -> None:
             pass  # not listening yet
         if time.monotonic() > deadline:
             raise RuntimeError(f"the server was not ready within {READY_S:.0f} s")
-        time.sleep(0.1)
+        time.sleep(pause_s)
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """CPU seconds of a process so far, by Linux's account (proc(5), fields 14 and 15)."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()

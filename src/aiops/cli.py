@@ -34,6 +34,7 @@ bench_app = typer.Typer(no_args_is_help=True, help="Measure speed and memory; on
 app.add_typer(bench_app, name="bench")
 app.command()(ticket_commands.triage)
 bench_app.command("triage")(ticket_commands.bench_triage)
+bench_app.command("desk")(ticket_commands.bench_desk)
 BACKTEST_REPORT = Path("backtest.html")
 LabelOption = Annotated[list[str] | None, typer.Option(help="column that tells series apart; may be repeated")]
 TimeColumnOption = Annotated[str, typer.Option(help="column of times, where it is not called timestamp")]

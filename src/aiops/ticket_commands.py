@@ -1,6 +1,9 @@
 """The commands about tickets."""
 
+import json
 import os
+import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -66,3 +69,14 @@ def bench_triage(
             sizes = (str(one.train), str(one.validation), str(one.classes))
             table.add_row(one.name, one.target, *sizes, *(f"{x:.3f}" for x in figures), found, f"{one.fit_s:.0f}")
         out.print(table)
+
+
+def bench_desk(
+    requests: Annotated[int, typer.Option(min=1, max=100_000, help="of each size, and tickets in batches")] = 300,
+    seed: Annotated[int, typer.Option(help="another seed, other texts")] = 1,
+) -> None:
+    """Start the service, hold it to one core and triage over HTTP: latency, rate in batches, time to ready, memory."""
+    from aiops.bench_desk import bench_desk as measure
+
+    with errors_told(), tempfile.TemporaryDirectory(prefix="aiops-bench-") as folder:
+        sys.stdout.write(json.dumps(measure(requests, seed, Path(folder))) + "\n")

@@ -71,7 +71,8 @@ def test_a_text_counts_the_same_alone_and_among_others() -> None:
 
 @pytest.mark.parametrize(("first", "second"), [("vpn", "drops"), ("Größe", "über")])
 def test_a_pairs_column_is_among_its_texts(first: str, second: str) -> None:
-    assert ngrams.pair_column(first, second) in ngrams.word_counts([f"{first} {second}"]).columns
+    (column,) = ngrams.pair_columns([(first, second)])
+    assert column in ngrams.word_counts([f"{first} {second}"]).columns
 
 
 def test_columns_rise_within_a_row() -> None:

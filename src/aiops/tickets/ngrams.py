@@ -38,18 +38,21 @@ def char_counts(texts: Sequence[str]) -> Counts:
     return _counts(texts, is_char=True)
 
 
-def pair_column(first: str, second: str) -> int:
-    """The word block's column of two neighbours."""
-    text = np.frombuffer(f"{first} {second}".lower().encode(), dtype=np.uint8)
-    scratch = np.empty(2 * len(text) + 2, np.int32)
-    return int(scratch[_word_grams(text, 0, len(text), scratch) - 1])
+def pair_columns(pairs: Sequence[tuple[str, str]]) -> NDArray[np.int32]:
+    """The word block's column of each two neighbours."""
+    return _last_columns(*_joined([f"{first} {second}" for first, second in pairs]))
+
+
+def _joined(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The bytes of all texts, lower-cased, and where each begins, with the end of the last."""
+    raw = [text.lower().encode() for text in texts]
+    starts = np.zeros(len(raw) + 1, np.int64)
+    np.cumsum([len(one) for one in raw], dtype=np.int64, out=starts[1:])
+    return np.frombuffer(b"".join(raw), dtype=np.uint8), starts
 
 
 def _counts(texts: Sequence[str], is_char: bool) -> Counts:
-    raw = [text.lower().encode() for text in texts]
-    ends = np.cumsum([len(one) for one in raw], dtype=np.int64)
-    joined = np.frombuffer(b"".join(raw), dtype=np.uint8)
-    return Counts(*_count_rows(joined, np.concatenate([[0], ends]).astype(np.int64), is_char))
+    return Counts(*_count_rows(*_joined(texts), is_char))
 
 
 @nb.njit(cache=True, nogil=True)
@@ -153,3 +156,15 @@ def _count_rows(text, starts, is_char):
                 n += 1
         out_starts[i + 1] = n
     return out_starts, columns[:n].copy(), counts[:n].copy()
+
+
+@nb.njit(cache=True, nogil=True)
+def _last_columns(text, starts):
+    """Of each row the last word n-gram: of two words their pair."""
+    rows = len(starts) - 1
+    scratch = np.empty(2 * len(text) + 2, np.int32)
+    columns = np.empty(rows, np.int32)
+    for i in range(rows):
+        n = _word_grams(text, starts[i], starts[i + 1], scratch)
+        columns[i] = scratch[n - 1]
+    return columns

@@ -20,6 +20,7 @@ from aiops.tickets.ticket import Reason
 
 SHOWN = 5
 WORDS_MAX = 400  # further words of a long text are in the last entry only
+_NOT_WORDS = (("meaning", "the meaning of the text"), ("tone", "its tone"))
 _WORD = re.compile(r"[0-9A-Za-z_\x80-\U0010ffff]+")
 
 
@@ -27,7 +28,8 @@ class Words:
     """The words of one ticket and where their n-grams lie in its features; made once, asked for every output."""
 
     def __init__(self, title: str, text: str, features: Features) -> None:
-        self._features = features
+        self._features = features  # of one ticket
+        self._parts: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         words = _WORD.findall(text.lower())[:WORDS_MAX]
         self.words = list(dict.fromkeys(words))
         self._place = {word: k for k, word in enumerate(self.words)}
@@ -45,42 +47,49 @@ class Words:
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """(position in the block, word) pairs: a word owns its column, a pair's column belongs to both."""
         alone = ngrams.word_counts(words)
-        grams = [(int(alone.columns[k]), [self._place[word]]) for k, word in zip(alone.starts[:-1], words, strict=True)]
-        for pair in pairs:
-            if pair[0] in self._place and pair[1] in self._place:
-                grams.append((ngrams.pair_column(*pair), [self._place[word] for word in pair]))
-        return _owners(block, grams)
+        known = [pair for pair in pairs if pair[0] in self._place and pair[1] in self._place]
+        beside = ngrams.pair_columns(known)
+        owners = [self._place[word] for word in words] + [self._place[word] for pair in known for word in pair]
+        columns = np.concatenate([alone.columns[alone.starts[:-1]], np.repeat(beside, 2)])
+        return _positions(block, columns, np.array(owners, np.intp))
 
     def _char_owners(self, block: Block) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         counts = ngrams.char_counts(self.words)
         rows = np.repeat(np.arange(len(self.words)), np.diff(counts.starts))
         return _positions(block, counts.columns, rows)
 
-    def reasons(self, heads: Heads, column: int, row: int = 0) -> tuple[Reason, ...]:
+    def reasons(self, heads: Heads, column: int) -> tuple[Reason, ...]:
         """The largest contributions to one column of the heads, then the rest; the weights add up to the margin."""
-        share = np.zeros(len(self.words))
-        total = 0.0
-        for block, weights, (positions, owners) in zip(self._features.blocks, heads.blocks, self._owners, strict=True):
-            start, stop = block.starts[row], block.starts[row + 1]
-            part = block.values[start:stop] * weights[block.columns[start:stop], column].astype(np.float64)
-            total += float(part.sum())
-            each = np.bincount(positions, minlength=stop - start)
-            np.add.at(share, owners, part[positions] / np.maximum(each[positions], 1))
-        dense = self._features.dense[row] * heads.dense[:, column]
-        meaning, feeling = float(dense[: -tone.SIZE].sum()), float(dense[-tone.SIZE :].sum())
-        named = [Reason("word", word, float(weight)) for word, weight in zip(self.words, share, strict=True)]
-        named += [Reason("meaning", "the meaning of the text", meaning), Reason("tone", "its tone", feeling)]
-        named.sort(key=lambda reason: -abs(reason.weight))
-        shown = named[:SHOWN]
-        margin = total + meaning + feeling + float(heads.bias[column])
-        rest = margin - sum(reason.weight for reason in shown)
+        if self._parts is None:
+            self._parts = self._all_parts(heads)
+        parts, margins = self._parts
+        weights = parts[:, column]
+        order = np.argsort(-np.abs(weights), kind="stable")[:SHOWN].tolist()
+        shown = [Reason(*self._name(k), float(weights[k])) for k in order]
+        rest = float(margins[column]) - sum(reason.weight for reason in shown)
         return (*shown, Reason("rest", "all else, and what every ticket starts from", rest))
 
+    def _name(self, k: int) -> tuple[str, str]:
+        named = len(self.words)
+        return ("word", self.words[k]) if k < named else _NOT_WORDS[k - named]
 
-def _owners(block: Block, grams: Sequence[tuple[int, list[int]]]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    columns = np.array([column for column, owners in grams for _ in owners], np.int32)
-    rows = np.array([owner for _, owners in grams for owner in owners], np.intp)
-    return _positions(block, columns, rows)
+    def _all_parts(self, heads: Heads) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(words, then meaning and tone; k) contributions and (k,) margins, of all columns at once: weights lie row by
+        row in memory, so that one column costs nearly what all of them do."""
+        named, dense = len(self.words), self._features.dense[0]
+        parts = np.zeros((named + len(_NOT_WORDS), heads.dense.shape[1]))
+        parts[named] = dense[: -tone.SIZE] @ heads.dense[: -tone.SIZE]
+        parts[named + 1] = dense[-tone.SIZE :] @ heads.dense[-tone.SIZE :]
+        margins = parts[named] + parts[named + 1] + heads.bias
+        for block, weights, (positions, owners) in zip(self._features.blocks, heads.blocks, self._owners, strict=True):
+            part = block.values[:, None] * weights[block.columns].astype(np.float64)
+            margins += part.sum(0)
+            if len(positions):
+                part /= np.maximum(np.bincount(positions, minlength=len(part)), 1)[:, None]
+                order = np.argsort(owners, kind="stable")
+                first = np.flatnonzero(np.diff(owners[order], prepend=-1))
+                parts[owners[order[first]]] += np.add.reduceat(part[positions[order]], first)
+        return parts, margins
 
 
 def _positions(
