@@ -102,7 +102,8 @@ def _single(client: httpx2.Client, pid: int, texts: Iterator[Any], tokens: int, 
         own_ms.append(reply["took_ms"])
     cpu_ms = 1000 * (cpu_s(pid) - cpu_started) / requests
     p50, p99, own = *np.percentile(took_ms, [50, 99]), float(np.median(own_ms))
-    return {"p50_ms": round(p50, 2), "p99_ms": round(p99, 2), "triage_p50_ms": round(own, 2), "cpu_ms": round(cpu_ms, 2)}
+    named = {"p50_ms": p50, "p99_ms": p99, "triage_p50_ms": own, "cpu_ms": cpu_ms}
+    return {name: round(float(value), 2) for name, value in named.items()}
 
 
 def _batches(client: httpx2.Client, pid: int, texts: Iterator[Any], requests: int) -> dict[str, float]:

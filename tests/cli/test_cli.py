@@ -325,6 +325,15 @@ def test_bench_ingest_drives_a_real_server() -> None:
     assert figures["series"] == 120
 
 
+def test_bench_desk_triages_by_a_real_service() -> None:
+    done = run("bench", "desk", "--requests", "32")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert 0 < figures["tokens_40"]["triage_p50_ms"] < figures["tokens_40"]["p50_ms"]
+    assert figures["tokens_128"]["p50_ms"] > figures["tokens_40"]["p50_ms"]
+    assert figures["batches_of_32"]["tickets_per_cpu_s"] > 0 < figures["ready_s"]
+
+
 def test_bench_snapshot_saves_and_restores_while_samples_arrive() -> None:
     figures = json.loads(run("bench", "snapshot", "--series", "3000").stdout)
     assert set(figures) == {

@@ -40,7 +40,8 @@ def char_counts(texts: Sequence[str]) -> Counts:
 
 def pair_columns(pairs: Sequence[tuple[str, str]]) -> NDArray[np.int32]:
     """The word block's column of each two neighbours."""
-    return _last_columns(*_joined([f"{first} {second}" for first, second in pairs]))
+    columns: NDArray[np.int32] = _last_columns(*_joined([f"{first} {second}" for first, second in pairs]))
+    return columns
 
 
 def _joined(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
