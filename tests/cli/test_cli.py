@@ -336,9 +336,13 @@ def test_bench_desk_triages_by_a_real_service() -> None:
 
 def test_bench_snapshot_saves_and_restores_while_samples_arrive() -> None:
     figures = json.loads(run("bench", "snapshot", "--series", "3000").stdout)
-    assert set(figures) == {
-        "series", "save_seconds", "longest_pause_ms", "requests_meanwhile", "restore_seconds", "bytes",
+    while_saving = {
+        "save_seconds", "samples_per_s", "longest_pause_ms", "longest_request_ms", "requests_meanwhile",
     }  # fmt: skip
+    assert set(figures) == {
+        "series", "restore_seconds", "bytes", "bytes_per_s", "as_fast_as_possible", *while_saving,
+    }  # fmt: skip
+    assert set(figures["as_fast_as_possible"]) == while_saving
     assert figures["bytes"] > 3000
 
 

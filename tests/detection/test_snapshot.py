@@ -56,6 +56,17 @@ def test_scores_go_on_bit_for_bit(tmp_path: Path) -> None:
     assert again.table.is_counter[:20].all()
 
 
+def test_rows_of_many_blocks_come_back(tmp_path: Path) -> None:
+    engine = make(7000)
+    for step in range(3):
+        engine.ingest(batch(engine, step, count=7000))
+    save(engine, tmp_path)
+    again = restore(tmp_path, 7000)
+    assert list(again.table.items()) == list(engine.table.items())
+    assert again.state.head.tobytes() == engine.state.head.tobytes()
+    assert again.state.body.tobytes() == engine.state.body.tobytes()
+
+
 def test_no_snapshot_is_an_empty_start(tmp_path: Path) -> None:
     assert restore(tmp_path).newest_ms == 0
 
@@ -64,10 +75,10 @@ def test_a_second_save_only_appends_labels(tmp_path: Path) -> None:
     engine = make()
     engine.ingest(batch(engine, 0, count=5))
     snapshots = save(engine, tmp_path)
-    first = (tmp_path / "series.jsonl").read_bytes()
+    first = (tmp_path / "series.bin").read_bytes()
     engine.ingest(batch(engine, 1, count=8))
     snapshots.save(engine.table, engine.state, engine.newest_ms, nullcontext())
-    assert (tmp_path / "series.jsonl").read_bytes().startswith(first)
+    assert (tmp_path / "series.bin").read_bytes().startswith(first)
     assert len(restore(tmp_path).table) == 8
 
 
@@ -75,8 +86,8 @@ def test_killed_between_labels_and_state_loses_only_the_new_series(tmp_path: Pat
     engine = make()
     engine.ingest(batch(engine, 0, count=5))
     save(engine, tmp_path)
-    with (tmp_path / "series.jsonl").open("ab") as file:
-        file.write(b'{"labels": [["__name__", "half')
+    with (tmp_path / "series.bin").open("ab") as file:
+        file.write((500).to_bytes(4, "little") + b"half")
     again = restore(tmp_path)
     assert len(again.table) == 5
     again.ingest(batch(again, 1, count=8))
@@ -86,7 +97,9 @@ def test_killed_between_labels_and_state_loses_only_the_new_series(tmp_path: Pat
     assert len(fresh.table) == 5
 
 
-@pytest.mark.parametrize("damage", ["torn", "header only", "longer", "flipped", "block length", "foreign", "no labels"])
+@pytest.mark.parametrize(
+    "damage", ["torn", "header only", "longer", "flipped", "block length", "foreign", "no labels", "labels flipped"]
+)
 def test_a_damaged_snapshot_is_refused(tmp_path: Path, damage: str) -> None:
     engine = make()
     engine.ingest(batch(engine, 0))
@@ -94,7 +107,7 @@ def test_a_damaged_snapshot_is_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "state.bin"
     content = path.read_bytes()
     if damage == "torn":
-        path.write_bytes(content[:-1000])
+        path.write_bytes(content[:-200])
     elif damage == "header only":
         path.write_bytes(content[: content.index(b"\n") + 1])
     elif damage == "longer":
@@ -103,11 +116,14 @@ def test_a_damaged_snapshot_is_refused(tmp_path: Path, damage: str) -> None:
         at = content.index(b"\n") + 1
         path.write_bytes(content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :])
     elif damage == "flipped":
-        path.write_bytes(content[:2000] + bytes([content[2000] ^ 1]) + content[2001:])
+        path.write_bytes(content[:500] + bytes([content[500] ^ 1]) + content[501:])
     elif damage == "foreign":
         path.write_bytes(content.replace(b'"format": ', b'"format": 9', 1))
+    elif damage == "no labels":
+        (tmp_path / "series.bin").write_bytes(b"")
     else:
-        (tmp_path / "series.jsonl").write_bytes(b"")
+        labels = (tmp_path / "series.bin").read_bytes()
+        (tmp_path / "series.bin").write_bytes(labels[:-1] + bytes([labels[-1] ^ 1]))
     with pytest.raises(SnapshotError):
         restore(tmp_path)
     Snapshots(tmp_path).set_aside()

@@ -1,51 +1,47 @@
 """The detectors' memory on disk, so that a restart goes on where the last snapshot stood.
 
-Two files in one folder. `series.jsonl` holds the labels, one line per row, and grows as long as no series is forgotten;
-`state.bin` holds the numbers and is replaced as a whole: written beside the old one, flushed, renamed. Once series were
-forgotten, the lines are written anew under another name, and `state.bin` says which name counts.
+Two files in one folder. `series.bin` holds the labels, in blocks (`label_block`), and grows as long as no series is
+forgotten; `state.bin` holds the numbers and is replaced as a whole: written beside the old one, flushed, renamed. Once
+series were forgotten, the labels are written anew under another name, and `state.bin` says which name counts.
 
-Rows are packed in small blocks, and ingest is held up for a block at a time only, so a snapshot mixes moments a few
-seconds apart. That is right: a score depends on its own row alone, and each row is of one moment. The clock of the
-stream (`newest_ms`) is of the moment before the first row: no row looks silent for time that passed while others were
-packed. A row that was given to another series meanwhile is saved as never seen. Rows are mostly zeros at first and
-are packed without them (`sparse_rows`), straight from where they stand. A block has its length and checksum before it.
+Rows are packed without their zeros (`sparse_rows`), straight from where they stand, and ingest is held up for HOLD_S at
+a time only, so a snapshot mixes moments a few seconds apart. That is right: a score depends on its own row alone, and
+each row is of one moment. The clock of the stream (`newest_ms`) is of the moment before the first row: no row looks
+silent for time that passed while others were packed. A row that was given to another series meanwhile is saved as never
+seen. Labels, rows, the file and the disk are each at work in a thread of their own: the slowest, mostly the disk, says
+how long it takes. A block has its length, its checksum and the number of its series before it.
 """
 
 import gc
 import json
 import os
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
-from itertools import islice
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from aiops.detection import state as S
-from aiops.detection.sparse_rows import pack, packed_words_max, unpack
+from aiops.detection.sparse_rows import pack, packed_halves_max, unpack
 from aiops.detection.state import State
 from aiops.errors import SnapshotError
+from aiops.metrics.label_block import decode_block, encode_block
 from aiops.metrics.series import Labels, SeriesTable
 
-BLOCK_ROWS = 1024  # about 4 MB: a millisecond or two under the lock
-LABEL_ROWS = 4096  # labels fetched under the lock at a time
-MAGIC = "aiops-detector-state-sparse"
-LABELS_NAMES = ("series.jsonl", "series.2.jsonl")  # in turn; with a state file that names none, the first counts
-_BLOCK_HEAD_BYTES = 8  # before each packed block: its length and checksum
+HOLD_S = 0.010  # rows are packed under the lock for so long at a time; a slow machine may take several times that
+BLOCK_ROWS_FIRST, BLOCK_ROWS_MIN, BLOCK_ROWS_MAX = 1024, 256, 8192  # then as many as HOLD_S allows
+HELD_LABELS = 131_072  # of so many series labels are noted under the lock at a time: a millisecond
+LABEL_ROWS = 2048  # series in one block of labels: other Python waits for two milliseconds
+MAGIC = "aiops-detector-state-halves"
+LABELS_NAMES = ("series.bin", "series.2.bin")  # in turn
+_BLOCK_HEAD = np.dtype([("size", "<u4"), ("checksum", "<u4"), ("rows", "<u4")])
 RESTORE_THREADS = 2  # beside the one that reads labels
-
-
-class _Line(msgspec.Struct, gc=False):
-    """One line of series.jsonl; a free row has no labels."""
-
-    labels: Labels
-    counter: bool
 
 
 class Snapshots:
@@ -60,42 +56,28 @@ class Snapshots:
     def save(self, table: SeriesTable, state: State, newest_ms: int, lock: AbstractContextManager[object]) -> int:
         """Writes everything known now; returns the bytes written. Raises OSError where the disk refuses."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        _compile()
         with lock:
             count, given, freed = len(table), table.given, table.freed
-        path, written, size = self._labels_path, self._labels_written, self._labels_bytes
+        path, written, start = self._labels_path, self._labels_written, self._labels_bytes
         if freed != self._freed:
-            path, written, size = self._other_labels_path(), 0, 0
-        _compile()
-        encode_lines = msgspec.json.Encoder().encode_lines
-        with path.open("r+b" if written else "wb") as file:
-            file.truncate(size)
-            file.seek(size)
-            for start in range(written, count, LABEL_ROWS):
-                rows = range(start, min(start + LABEL_ROWS, count))
-                with lock:
-                    fresh = [
-                        _Line(table.labels(row) if table.born[row] < given else (), bool(table.is_counter[row]))
-                        for row in rows
-                    ]
-                file.write(encode_lines(fresh))
-            file.flush()
-            os.fsync(file.fileno())
-            labels_bytes = file.tell()
+            path, written, start = self._other_labels_path(), 0, 0
+        series: list[Labels] = []
+        for first in range(written, count, HELD_LABELS):
+            with lock:
+                series += table.labels_of(first, min(first + HELD_LABELS, count), given)
+        is_counter = table.is_counter[written:count].copy()
         draft = self._state_path.with_suffix(".draft")
         header = {"magic": MAGIC, "format": S.FORMAT, "series": count, "newest_ms": newest_ms, "labels": path.name}
         header |= {"head": S.HEAD_SIZE, "body": S.BODY_SIZE}
-        with draft.open("wb") as file:
-            file.write(_header_line(header))
-            room = _room(min(BLOCK_ROWS, count))
-            for start in range(0, count, BLOCK_ROWS):
-                block = slice(start, min(start + BLOCK_ROWS, count))
-                with lock:
-                    packed = _packed(state, block, table.born[block] >= given, room)
-                file.write(len(packed).to_bytes(4, "little") + zlib.crc32(packed).to_bytes(4, "little"))
-                file.write(packed)
-            file.flush()
-            os.fsync(file.fileno())
-            size = file.tell()
+        with ThreadPoolExecutor(1, "labels") as thread:
+            labels = thread.submit(_write_labels, path, start, series, is_counter)
+            with draft.open("wb") as file:
+                file.write(_header_line(header))
+                _write_state(file, table, state, count, given, lock)
+                os.fsync(file.fileno())
+                size = file.tell()
+            labels_bytes = labels.result()
         draft.replace(self._state_path)
         self._labels_path, self._labels_written, self._labels_bytes, self._freed = path, count, labels_bytes, freed
         self._other_labels_path().unlink(missing_ok=True)
@@ -135,53 +117,97 @@ class Snapshots:
         self._labels_path, self._labels_written, self._labels_bytes = self._folder / LABELS_NAMES[0], 0, 0
 
     def _restore_state(self, start: int, state: State, count: int) -> None:
-        data = np.asarray(np.memmap(self._state_path, np.uint8, "c"))
-        at, blocks = start, []
-        for first in range(0, count, BLOCK_ROWS):
-            head = data[at : at + _BLOCK_HEAD_BYTES].tobytes()
-            size, checksum = int.from_bytes(head[:4], "little"), int.from_bytes(head[4:], "little")
-            at += _BLOCK_HEAD_BYTES + size
-            blocks.append((slice(first, min(first + BLOCK_ROWS, count)), at - size, size, checksum))
-        if at != len(data):
-            raise SnapshotError(f"{self._state_path} has another length than its {count} series ask for")
+        first = 0
         with ThreadPoolExecutor(RESTORE_THREADS) as pool:
-            list(pool.map(lambda block: self._restore_block(state, data, *block), blocks))
-
-    def _restore_block(
-        self, state: State, data: NDArray[np.uint8], rows: slice, at: int, size: int, checksum: int
-    ) -> None:
-        packed = data[at : at + size]
-        if zlib.crc32(packed) != checksum:  # type: ignore[arg-type]
-            raise SnapshotError(f"{self._state_path}: the checksum of the block at byte {at} does not match")
-        words, place = packed.view(np.uint32), 0
-        for part in _words_of(state, rows):
-            place = unpack(words, place, part) if place >= 0 else place
-        if place != len(words):
-            raise SnapshotError(f"{self._state_path}: the block at byte {at} holds another number of series")
+            blocks = []
+            for rows, data, _ in _blocks(self._state_path, start, count):
+                blocks.append(pool.submit(_unpack, data, state, slice(first, first + rows)))
+                first += rows
+            for number, block in enumerate(blocks):
+                if not block.result():
+                    raise SnapshotError(f"{self._state_path}: block {number} holds another number of series")
 
     def _restore_labels(self, table: SeriesTable, count: int) -> None:
-        decoder = msgspec.json.Decoder(_Line)
-        size = 0
-        with self._labels_path.open("rb") as file:
-            for start in range(0, count, LABEL_ROWS):
-                lines = list(islice(file, min(LABEL_ROWS, count - start)))
-                entries: list[_Line] = []
-                try:
-                    entries = decoder.decode_lines(b"".join(lines))
-                except msgspec.DecodeError:
-                    with suppress(msgspec.DecodeError):  # told below, by its number
-                        entries.extend(map(decoder.decode, lines))
-                if len(entries) < min(LABEL_ROWS, count - start):
-                    number = start + len(entries) + 1
-                    raise SnapshotError(f"{self._labels_path}: line {number} of {count} cannot be read")
-                if not table.extend([(entry.labels, entry.counter) for entry in entries]):
-                    raise SnapshotError(
-                        f"{self._labels_path}: a series stands there twice, before line {start + LABEL_ROWS}"
-                    )
-                size += sum(map(len, lines))
+        size, first = 0, 0
+        for rows, data, size in _blocks(self._labels_path, 0, count, is_longer=True):
+            try:
+                series, is_counter = decode_block(data.tobytes())
+            except ValueError as error:
+                raise SnapshotError(f"{self._labels_path}: before byte {size}: {error}") from None
+            if len(series) != rows or not table.extend(series, is_counter):
+                raise SnapshotError(f"{self._labels_path}: a series is missing or twice there, from {first} on")
+            first += rows
         with self._labels_path.open("r+b") as file:
             file.truncate(size)  # labels of a later snapshot that was never finished
         self._labels_written, self._labels_bytes, self._freed = count, size, table.freed
+
+
+def _write_labels(path: Path, start: int, series: list[Labels], is_counter: NDArray[np.bool_]) -> int:
+    """Puts these from byte `start` on, the end of the file then; returns where it ends."""
+    with path.open("r+b" if start else "wb") as file:
+        file.truncate(start)
+        file.seek(start)
+        for first in range(0, len(series), LABEL_ROWS):
+            part = slice(first, first + LABEL_ROWS)
+            _write_block(file, len(series[part]), encode_block(series[part], is_counter[part]))
+        file.flush()
+        os.fsync(file.fileno())
+        return file.tell()
+
+
+def _write_state(
+    file: BinaryIO, table: SeriesTable, state: State, count: int, given: int, lock: AbstractContextManager[object]
+) -> None:
+    """Packs rows while those before are written and, beside that, come to the disk."""
+    rooms = [_room(min(BLOCK_ROWS_MAX, count)) for _ in range(2)]
+    first, rows = 0, BLOCK_ROWS_FIRST
+    with ThreadPoolExecutor(1, "snapshot-file") as writer, ThreadPoolExecutor(1, "snapshot-disk") as flusher:
+        written, flushed = Future[None](), Future[None]()
+        written.set_result(None)
+        flushed.set_result(None)
+        while first < count:
+            block = slice(first, min(first + rows, count))
+            with lock:
+                started = time.perf_counter()
+                packed = _packed(state, block, table.born[block] >= given, rooms[0])
+                held_s = time.perf_counter() - started
+            written.result()
+            written = writer.submit(_write_block, file, block.stop - first, packed)
+            if flushed.done():
+                flushed.result()
+                flushed = flusher.submit(os.fsync, file.fileno())
+            rooms.reverse()
+            first, rows = block.stop, int(min(max(rows * HOLD_S / held_s, BLOCK_ROWS_MIN), BLOCK_ROWS_MAX))
+            time.sleep(held_s)  # locks are not fair: else this thread might have it again before one that waits
+        written.result()
+        flushed.result()
+        file.flush()
+
+
+def _write_block(file: BinaryIO, rows: int, data: bytes | memoryview) -> None:
+    head = np.array((len(data), zlib.crc32(data, rows), rows), _BLOCK_HEAD)
+    file.write(head.tobytes())
+    file.write(data)
+
+
+def _blocks(path: Path, at: int, count: int, is_longer: bool = False) -> Iterator[tuple[int, NDArray[np.uint8], int]]:
+    """(series, data, where it ends) of each block from byte `at` on, until there are so many series. Raises
+    SnapshotError where a block is damaged or the end is not the end of the file, unless that may be longer."""
+    content = np.memmap(path, np.uint8, "r") if path.exists() and path.stat().st_size else np.empty(0, np.uint8)
+    data = np.asarray(content)
+    while count > 0:
+        if at + _BLOCK_HEAD.itemsize > len(data):
+            raise SnapshotError(f"{path} ends before its last {count} series")
+        head = data[at : at + _BLOCK_HEAD.itemsize].view(_BLOCK_HEAD)[0]
+        size, rows = int(head["size"]), int(head["rows"])
+        start = at + _BLOCK_HEAD.itemsize
+        part = data[start : start + size]
+        at, count = start + size, count - rows
+        if not rows or count < 0 or zlib.crc32(part, rows) != head["checksum"]:  # type: ignore[arg-type]
+            raise SnapshotError(f"{path}: the checksum of the block at byte {start} does not match")
+        yield rows, part, at
+    if at != len(data) and not is_longer:
+        raise SnapshotError(f"{path} is longer than its series ask for")
 
 
 def _words_of(state: State, rows: slice) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
@@ -189,12 +215,12 @@ def _words_of(state: State, rows: slice) -> tuple[NDArray[np.uint32], NDArray[np
     return state.head[rows].view(np.uint32), state.body[rows].view(np.uint32)
 
 
-def _room(rows: int) -> NDArray[np.uint32]:
+def _room(rows: int) -> NDArray[np.uint16]:
     """Memory for so many packed rows, touched once: the operating system hands it out before the lock is taken."""
-    return np.full(sum(packed_words_max(rows, width) for width in (2 * S.HEAD_SIZE, S.BODY_SIZE)), 1, np.uint32)
+    return np.full(sum(packed_halves_max(rows, width) for width in (2 * S.HEAD_SIZE, S.BODY_SIZE)), 1, np.uint16)
 
 
-def _packed(state: State, rows: slice, is_later: NDArray[np.bool_], room: NDArray[np.uint32]) -> memoryview:
+def _packed(state: State, rows: slice, is_later: NDArray[np.bool_], room: NDArray[np.uint16]) -> memoryview:
     """Head and body of these rows in `room`; of later series nothing: their labels are not in this snapshot."""
     at = 0
     for words in _words_of(state, rows):
@@ -202,13 +228,21 @@ def _packed(state: State, rows: slice, is_later: NDArray[np.bool_], room: NDArra
     return memoryview(room[:at]).cast("B")  # type: ignore[arg-type]
 
 
+def _unpack(data: NDArray[np.uint8], state: State, rows: slice) -> bool:
+    """Puts what `_packed` made back into these rows; whether it is of so many."""
+    if len(data) % 2:
+        return False
+    halves, at = data.view(np.uint16), 0
+    for words in _words_of(state, rows):
+        at = unpack(halves, at, words) if at >= 0 else at
+    return at == len(halves)
+
+
 def _compile() -> None:
     """So that nobody waits for it under the lock."""
     nothing = State.allocate(0)
-    room = _room(0)
-    _packed(nothing, slice(0, 0), np.zeros(0, np.bool_), room)
-    for words in _words_of(nothing, slice(0, 0)):
-        unpack(room.view(np.uint32), 0, words)
+    packed = _packed(nothing, slice(0, 0), np.zeros(0, np.bool_), _room(0))
+    _unpack(np.frombuffer(packed, np.uint8), nothing, slice(0, 0))
 
 
 @contextmanager

@@ -175,15 +175,22 @@ class SeriesTable:
             self.is_counter[row] = name.endswith(COUNTER_SUFFIXES) if is_counter is None else is_counter
         return row
 
-    def extend(self, entries: Sequence[tuple[Labels, bool]]) -> bool:
+    def labels_of(self, first: int, stop: int, given: int) -> list[Labels]:
+        """Those of the series in rows first..stop, none where a row is free or was given out since `given` had been."""
+        series, is_later = self._labels[first:stop], self.born[first:stop] >= given
+        for k in np.flatnonzero(is_later).tolist():
+            series[k] = ()
+        return series
+
+    def extend(self, series: Sequence[Labels], is_counter: NDArray[np.bool_]) -> bool:
         """Adds series that are known to be new, with whether each is a counter: what `row` does, for many; no labels
         make a free row. False where one of them was known. The caller has seen to `series_max`."""
-        first, stop = len(self._labels), len(self._labels) + len(entries)
-        self._labels.extend([labels for labels, _ in entries])
-        self._row.update(zip(self._labels[first:], range(first, stop), strict=True))
-        self.is_counter[first:stop] = [is_counter for _, is_counter in entries]
-        self.born[first:stop] = np.arange(self.given, self.given + len(entries))
-        self.given += len(entries)
+        first, stop = len(self._labels), len(self._labels) + len(series)
+        self._labels.extend(series)
+        self._row.update(zip(series, range(first, stop), strict=True))
+        self.is_counter[first:stop] = is_counter
+        self.born[first:stop] = np.arange(self.given, self.given + len(series))
+        self.given += len(series)
         if self._row.pop((), None) is not None:
             free = [row for row in range(first, stop) if not self._labels[row]]
             self.born[free] = FREE
