@@ -199,15 +199,20 @@ def test_single_precision_finds_the_same_onsets() -> None:
     assert agreed >= 0.95 * total
 
 
+@pytest.mark.parametrize("is_scrape", [False, True])
 @pytest.mark.parametrize("threads", [2, 3])
-def test_results_do_not_depend_on_the_number_of_threads(threads: int) -> None:
+def test_results_do_not_depend_on_the_number_of_threads(threads: int, is_scrape: bool) -> None:
+    series_count = 20_000 if is_scrape else 1000
+
     def run(threads: int) -> tuple[Scores, Engine]:
-        rng, table = np.random.default_rng(4), SeriesTable(1000)
-        for k in range(1000):
+        rng, table = np.random.default_rng(4), SeriesTable(series_count)
+        for k in range(series_count):
             table.row((("__name__", f"m{k}"),), is_counter=k % 3 == 0)
         engine = Engine(table, threads=threads)
         for step in range(4):
             rows = rng.integers(0, 1000, 20_000).astype(np.int32)  # some several times, some late, some alone
+            if is_scrape:
+                rows = np.arange(series_count, dtype=np.int32)
             times = START_MS + 600_000 * step + rng.integers(0, 600_000, 20_000)
             values = rng.normal(50, 1, 20_000) + 100 * (rng.random(20_000) < 0.001)
             scores = engine.ingest(SampleBatch(rows, times, values, rng.random(20_000) < 0.01))
@@ -221,10 +226,14 @@ def test_results_do_not_depend_on_the_number_of_threads(threads: int) -> None:
     assert engine.newest_ms == other.newest_ms
 
 
-def test_every_sample_is_one_threads() -> None:
+@pytest.mark.parametrize("is_scrape", [False, True])
+def test_every_sample_is_one_threads(is_scrape: bool) -> None:
     rng = np.random.default_rng(4)
     rows, mine = rng.integers(0, 1000, 5000, np.int32), np.sort(rng.permutation(5000)[:3000])
+    if is_scrape:
+        rows = np.sort(rng.permutation(10_000).astype(np.int32)[:5000])
     shares = [share_of(mine, rows, share, 3) for share in range(3)]
     assert np.array_equal(np.sort(np.concatenate(shares)), mine)
     assert all((np.diff(share) > 0).all() for share in shares)
+    assert min(map(len, shares)) > 700
     assert not set(rows[shares[0]]) & set(rows[shares[1]])

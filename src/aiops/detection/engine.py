@@ -52,7 +52,7 @@ class Engine:
         self._priors = Priors(table, self.state, max(warm_up_samples, PRIOR_COUNT_MIN))
         self.newest_ms = 0
         self.threads = threads or min(os.cpu_count() or 1, THREADS_MAX)
-        self._pool = ThreadPoolExecutor(self.threads, "engine") if self.threads > 1 else None
+        self._pool = ThreadPoolExecutor(self.threads - 1, "engine") if self.threads > 1 else None
 
     @property
     def bytes_per_series(self) -> int:
@@ -108,11 +108,15 @@ class Engine:
                 )
             )
 
+        def score_share(mine: Places, share: int, shares: int) -> int:
+            return score(share_of(mine, rows, share, shares))
+
         def score_all(mine: Places) -> int:
             shares = min(self.threads, len(mine) // SAMPLES_PER_THREAD_MIN)
             if self._pool is None or shares < 2:
                 return score(mine)
-            return max(self._pool.map(lambda share: score(share_of(mine, rows, share, shares)), range(shares)))
+            others = [self._pool.submit(score_share, mine, share, shares) for share in range(1, shares)]
+            return max(score_share(mine, 0, shares), *(other.result() for other in others))
 
         self._priors.learn_series()
         mine = np.arange(n)
