@@ -170,6 +170,7 @@ class Tickets(Section):
         0.1, ge=0, le=1, description="of a tenant's kept tickets of 24 h, P1 by the model alone; more: P2; 1 = no cap"
     )
     p1_free: int = Field(3, ge=0, description="so many of them a day are P1 whatever the share")
+    team_history_s: Seconds = Field(60, description="routing asks the store for the load and past of teams so often")
     cache_texts_max: Count = Field(10_000, description="texts whose vectors are remembered; the oldest are dropped")
     text_chars_max: Count = Field(20_000, description="of the newest message read for triage; what is beyond is not")
     raw_chars_max: Count = Field(1_000_000, description="of a message with its markup and history; beyond: not read")

@@ -4,7 +4,8 @@ Where a bundle cannot be loaded, metrics and incidents go on; triage answers 503
 """
 
 import sysconfig
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from aiops.tickets.encoder import Encoder
 from aiops.tickets.pipeline import TriagePipeline
 from aiops.tickets.priority import matrix
 from aiops.tickets.reading import Reading, read
+from aiops.tickets.routing import TeamHistory
 from aiops.tickets.ticket import Ticket, Triage
 
 ENCODER, CLASSIFIER = Path("encoder/1"), Path("triage/1")
@@ -34,22 +36,30 @@ def load_encoder(settings: Tickets, threads: int = 1) -> Encoder:
     return Encoder.load(Path(settings.encoder or shipped_models() / ENCODER), threads, settings.cache_texts_max)
 
 
-def load_pipeline(settings: Tickets, threads: int = 1) -> TriagePipeline:
-    """The pipeline that the settings name. Raises BundleError, SettingsError."""
+def load_pipeline(
+    settings: Tickets, threads: int = 1, needs: Mapping[str, Sequence[str]] | None = None
+) -> TriagePipeline:
+    """The pipeline that the settings name; `needs`: the topology. Raises BundleError, SettingsError."""
     encoder = load_encoder(settings, threads)
     loaded = bundle.load(Path(settings.bundle or shipped_models() / CLASSIFIER), encoder)
     described = teams.load(Path(settings.teams_file), encoder) if settings.teams_file else None
     reader = partial(
         read, ips=settings.redact_ips, chars_max=settings.text_chars_max, raw_chars_max=settings.raw_chars_max
     )
-    return TriagePipeline(loaded, encoder, described, settings.precision, reader, matrix(settings.priority))
+    return TriagePipeline(loaded, encoder, described, settings.precision, reader, matrix(settings.priority), needs)
 
 
 class Desk:
-    """Triages tickets; thread-safe. `start` loads the models."""
+    """Triages tickets; thread-safe. `start` loads the models. `needs`: the topology; `now_s`: the wall clock."""
 
-    def __init__(self, settings: Tickets) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: Tickets,
+        needs: Mapping[str, Sequence[str]] | None = None,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings, self._needs, self._now_s = settings, needs, now_s
+        self.team_history: Callable[[], TeamHistory] = TeamHistory  # empty, until there is a store
         self._pipeline: TriagePipeline | None = None
         self._why_not = "the models are being loaded"
         self.is_loading = True
@@ -70,7 +80,7 @@ class Desk:
         if self._pipeline is not None:
             return
         try:
-            pipeline = load_pipeline(self._settings)
+            pipeline = load_pipeline(self._settings, needs=self._needs)
             pipeline.triage([Ticket("warm up", "compiles what is compiled")])
             self._pipeline = pipeline
         except (BundleError, SettingsError) as error:
@@ -84,7 +94,8 @@ class Desk:
     def triage(self, tickets: Sequence[Ticket], readings: Sequence[Reading] | None = None) -> list[Triage]:
         """Answers in order; `readings`: as they were read already. Raises TooLargeError, InputError, OverloadError."""
         self.check_count(tickets)
-        return self.pipeline.triage(tickets, readings=readings)
+        now_ms = int(1000 * self._now_s())
+        return self.pipeline.triage(tickets, readings=readings, history=self.team_history(), now_ms=now_ms)
 
     def check_count(self, tickets: Sequence[Ticket]) -> None:
         """Raises OverloadError without models, TooLargeError for too many, InputError for none."""

@@ -1,6 +1,7 @@
 """What the shipped model says of tickets, and that it says why."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from aiops.errors import SettingsError
 from aiops.tickets import teams
 from aiops.tickets.encoder import Encoder
 from aiops.tickets.pipeline import TriagePipeline
+from aiops.tickets.routing import TeamHistory
 from aiops.tickets.ticket import Ticket, Triage
 from tests.tickets.independent_figures import INDEPENDENT, figures
 
@@ -137,9 +139,62 @@ def test_a_bad_teams_file_is_told(encoder: Encoder, tmp_path: Path) -> None:
         ("[a", "not TOML"),
         ("[a]\nown = 'x'", r"\[a\]"),
         ("[a]\nowns = ''", "owns"),
+        ("[a]\nowns = 'abc'\nhours = '9 to 5'", r"\[a\] hours"),
     ):
         path.write_text(text)
         with pytest.raises(SettingsError, match=told):
             teams.load(path, encoder)
     with pytest.raises(SettingsError, match="No such file"):
         teams.load(tmp_path / "none.toml", encoder)
+
+
+SHOP = """
+[shop]
+owns = "the web shop: pages, basket, paying"
+services = ["checkout", "catalog"]
+hours = "24x7"
+[database]
+owns = "databases and their backups"
+services = ["orders-db"]
+[office]
+owns = "printers, phones and desks in the office"
+"""
+
+
+def test_described_teams_answer_though_the_bundle_knows_no_teams(encoder: Encoder, tmp_path: Path) -> None:
+    path = tmp_path / "teams.toml"
+    path.write_text(SHOP)
+    shipped = load_pipeline(Tickets(teams_file=str(path)))
+    classifier = shipped.bundle.classifier
+    others = {name: output for name, output in classifier.outputs.items() if name != "team"}
+    bare = replace(shipped.bundle, classifier=replace(classifier, outputs=others))
+    for precision, is_unsure in ((0.0, False), (0.99, True)):
+        pipeline = TriagePipeline(bare, encoder, teams.load(path, encoder), precision)
+        said = one(pipeline, "printer jam", "The printer on the second floor of the office is jammed again.")
+        assert (said.routing[0].name, said.routing_abstained) == ("office", is_unsure)
+
+
+def test_the_owner_of_what_a_named_service_needs_is_preferred(encoder: Encoder, tmp_path: Path) -> None:
+    path = tmp_path / "teams.toml"
+    path.write_text(SHOP)
+    owned = teams.load(path, encoder)
+    bundle = load_pipeline(Tickets()).bundle
+    ticket = Ticket("Something is slow", "It takes a minute to answer.", attributes={"service": "ledger-api"})
+    without = TriagePipeline(bundle, encoder, owned).triage([ticket])[0]
+    pipeline = TriagePipeline(bundle, encoder, owned, needs={"ledger-api": ("orders-db",)})
+    said = pipeline.triage([ticket])[0]
+    before = {team.name: team.probability for team in without.routing}
+    after = {team.name: team.probability for team in said.routing}
+    assert after["database"] > 2 * before["database"]
+    told = [reason.text for team in said.routing if team.name == "database" for reason in team.reasons]
+    assert "ledger-api, which the ticket names, needs orders-db, which it owns" in told
+
+
+def test_the_load_of_teams_and_the_risk_of_passing_on_are_told(pipeline: TriagePipeline) -> None:
+    history = TeamHistory(open_count={"identity": 40}, routed={"identity": 40}, moved={"identity": 30})
+    plain, busy = pipeline.triage([SHARE])[0], pipeline.triage([SHARE], history=history)[0]
+    assert plain.reassignment is not None and busy.reassignment is not None
+    assert plain.reassignment[0] < 0.5 < busy.reassignment[0]
+    first = next(team for team in busy.routing if team.name == "identity")
+    assert any(reason.what == "load" and reason.text.startswith("40 open tickets") for reason in first.reasons)
+    assert first.probability < plain.routing[0].probability

@@ -32,6 +32,7 @@ from aiops.metrics.series import parse_matchers
 from aiops.metrics.timestamp import timestamp_ms
 from aiops.service import Service
 from aiops.store.incident_store import Evidence, IncidentFilter
+from aiops.store.team_history import StoredTeamHistory
 from aiops.store.ticket_links import TicketLinks
 from aiops.store.ticket_store import TicketStore
 from aiops.ticket_linking import TicketLinking
@@ -70,8 +71,9 @@ _SAMPLES_BODY = {
 def create_app(service: Service, desk: Desk | None = None) -> ASGIApp:
     """The application; service and desk are started with it, in the background, and the service is stopped with it."""
     writes = Writes(service)
-    desk = desk or Desk(service.settings.tickets)
+    desk = desk or Desk(service.settings.tickets, service.settings.topology.depends_on, service.clock)
     engine = service.store.engine
+    desk.team_history = StoredTeamHistory(engine, service.settings.tickets.team_history_s, service.clock)
     linking = TicketLinking(service.settings.topology, TicketLinks(engine))
     intake = Intake(service.settings, TicketStore(engine), desk, service.clock, linking)
 

@@ -85,6 +85,13 @@ class TeamView(BaseModel):
     reasons: list[ReasonView]
 
 
+class RiskView(BaseModel):
+    """A probability and why."""
+
+    probability: float
+    reasons: list[ReasonView]
+
+
 class TriageView(BaseModel):
     """The answers to one ticket; an output that the model in use does not know is null."""
 
@@ -98,6 +105,7 @@ class TriageView(BaseModel):
     priority: PriorityView
     routing: list[TeamView]
     routing_abstained: bool
+    reassignment: RiskView | None = Field(description="how probably the first team passes it on")
     language: str | None = Field(description="null: it cannot be told")
     redactions: dict[str, int] = Field(description="personal data left out, by kind")
     outputs: dict[str, AnswerView] = Field(description="what a model of your own answers besides")
@@ -137,7 +145,7 @@ def view(ticket: Ticket, triage: Triage) -> TriageView:
     answers = {name: _answer(answer) for name, answer in triage.answers.items()}
     named = {name: answers.get(name) for name in _NAMED}
     others = {name: answer for name, answer in answers.items() if name not in (*_NAMED, "scope")}
-    priority = triage.priority
+    priority, risk = triage.priority, triage.reassignment
     return TriageView(
         id=ticket.ticket_id,
         is_ticket=triage.is_ticket,
@@ -150,6 +158,7 @@ def view(ticket: Ticket, triage: Triage) -> TriageView:
             for team in triage.routing
         ],
         routing_abstained=triage.routing_abstained,
+        reassignment=RiskView(probability=round(risk[0], 4), reasons=_reasons(risk[1])) if risk else None,
         language=triage.language or None,
         redactions=dict(triage.redactions),
         outputs=others,

@@ -9,24 +9,21 @@ broken. `time`: from half an hour before the incident was seen until it ended, t
 The weights are judgements, round and fixed; the reason says in words what spoke for it.
 """
 
-import re
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from aiops.tickets.names import Names, steps_down
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 BEFORE_MS = 30 * MINUTE_MS  # people may notice first
 AFTER_MS = 2 * HOUR_MS  # and write later
 FADES_MS = 30 * MINUTE_MS  # half as probable each
 LASTS_MS = 24 * HOUR_MS  # an incident that nobody ends is half as probable each day
-STEP, STEPS_MAX = 0.7, 3
-ORDINARY = 0.75
+STEP = 0.7
 SCORE_MIN = 0.35
 NEAR_BEST = 0.8  # further incidents are linked where they fit nearly as well
 LINKS_MAX = 3
-_KINDS = ("service", "server", "host", "node", "pod", "database", "db", "api", "app", "cluster", "instance", "machine")
-_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +53,16 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A ticket as far as it matters here: its words, those of its attributes, and how probably it reports trouble."""
+    """A ticket as far as it matters here: the names in it, when it was written, how probably it reports trouble."""
 
-    words: str  # " the order db is slow "
-    named: frozenset[str]  # whole attribute values, as words
+    names: Names
     created_ms: int
     trouble: float = 1.0
 
     @staticmethod
     def of(title: str, body: str, attributes: Mapping[str, Any], created_ms: int, trouble: float = 1.0) -> "Said":
         """From a ticket that is kept."""
-        values = frozenset(_words(value) for value in _strings(attributes))
-        return Said(_words(f"{title}\n{body}"), values, created_ms, trouble)
+        return Said(Names.of(f"{title}\n{body}", attributes), created_ms, trouble)
 
 
 class Linker:
@@ -80,7 +75,7 @@ class Linker:
     def links(self, said: Said, incidents: Sequence[LiveIncident]) -> list[Link]:
         """The incidents it likely belongs to, best first; few or none."""
         candidates = {name for incident in incidents for name in incident.names}
-        strengths = {name: _named(said, name) for name in (*self._names, *candidates)}
+        strengths = {name: said.names.says(name) for name in (*self._names, *candidates)}
         strengths = {name: strength for name, strength in strengths.items() if strength > 0}
         found = []
         for incident in incidents:
@@ -97,7 +92,7 @@ class Linker:
         """The strongest way from a name that is said to one the incident is about."""
         best: tuple[float, str] | None = None
         for name, strength in strengths.items():
-            steps = self._steps(name, about)
+            steps = steps_down(self._needs, name, about)
             if steps is None:
                 continue
             count, end = steps
@@ -105,34 +100,6 @@ class Linker:
             if best is None or strength * STEP**count > best[0]:
                 best = (strength * STEP**count, told)
         return best
-
-    def _steps(self, name: str, about: Sequence[str]) -> tuple[int, str] | None:
-        """How many steps down from `name` the first of `about` lies, and which it is."""
-        seen, waiting = {name}, deque([(name, 0)])
-        while waiting:
-            at, count = waiting.popleft()
-            if at in about:
-                return count, at
-            if count < STEPS_MAX:
-                for below in self._needs.get(at, ()):
-                    if below not in seen:
-                        seen.add(below)
-                        waiting.append((below, count + 1))
-        return None
-
-
-def _named(said: Said, name: str) -> float:
-    """How surely the ticket speaks of it, 0 for not at all."""
-    words = _words(name)
-    if not words.strip():
-        return 0.0
-    if words in said.named:
-        return 1.0
-    if words not in said.words:
-        return 0.0
-    is_odd = len(words.split()) > 1 or any(c.isdigit() for c in words)
-    is_called = any(f"{words}{kind} " in said.words or f" {kind}{words}" in said.words for kind in _KINDS)
-    return 1.0 if is_odd or is_called else ORDINARY
 
 
 def _nearness(created_ms: int, incident: LiveIncident) -> float:
@@ -156,20 +123,3 @@ def _span(span_ms: int) -> str:
     if minutes < 120:
         return f"{minutes} minute{'' if minutes == 1 else 's'}"
     return f"{round(minutes / 60)} hours"
-
-
-def _words(text: str) -> str:
-    """Lower case, words alone, without the plural s, a blank on both sides: `orders-db` -> ` order db `."""
-    words = _WORD.findall(text.lower())
-    return f" {' '.join(word[:-1] if len(word) > 3 and word.endswith('s') else word for word in words)} "
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _strings(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _strings(one)

@@ -14,14 +14,17 @@ from aiops.tickets.bundle import Bundle
 from aiops.tickets.encoder import Encoder
 from aiops.tickets.features import Block, Features
 from aiops.tickets.language import UNKNOWN, language
+from aiops.tickets.names import Names
 from aiops.tickets.reading import Reading, read
 from aiops.tickets.reasons import Words
+from aiops.tickets.routing import Asked, Router, TeamHistory, reassignment_risk
 from aiops.tickets.teams import Teams
 from aiops.tickets.ticket import Answer, Choice, Priority, Reason, Team, Ticket, Triage
 
 ALTERNATIVES = 3
 TEAMS_SHOWN = 5
 NOISE = "noise"
+NO_HISTORY = TeamHistory()
 
 
 class TriagePipeline:
@@ -36,9 +39,11 @@ class TriagePipeline:
         precision: float = 0.0,
         reader: Callable[[str, str], Reading] = read,
         matrix: priority.Matrix = priority.ITIL,
+        needs: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.bundle, self._encoder, self._reader = bundle, encoder, reader
         self._teams, self._precision, self._matrix = teams, precision, matrix
+        self._router = Router(teams, needs or {})
         self._languages = frozenset(bundle.about.get("languages", ()))
 
     @property
@@ -59,9 +64,15 @@ class TriagePipeline:
         return frozenset(outputs[output].classes) if output in outputs else frozenset()
 
     def triage(
-        self, tickets: Sequence[Ticket], with_reasons: bool = True, readings: Sequence[Reading] | None = None
+        self,
+        tickets: Sequence[Ticket],
+        with_reasons: bool = True,
+        readings: Sequence[Reading] | None = None,
+        history: TeamHistory = NO_HISTORY,
+        now_ms: int = 0,
     ) -> list[Triage]:
-        """One answer per ticket, in order; `readings`: as they were read already."""
+        """One answer per ticket, in order; `readings`: as they were read already; `history`: what is known of teams,
+        `now_ms`: when tickets without a time were written."""
         if not tickets:
             return []
         classifier = self.bundle.classifier
@@ -89,18 +100,26 @@ class TriagePipeline:
                 answers = {name: _abstained(answer) for name, answer in answers.items()}
             rules = list(urgency_rules.held(texts[row], ticket.attributes))
             answers = {name: _floored(name, answer, rules) for name, answer in answers.items()}
-            teams, is_unsure = self._routing(predictions, row, words, described[row] if described else {})
+            owns = described[row] if described else {}
+            category = answers.get("category")
+            asked = Asked(
+                Names.of(texts[row], ticket.attributes),
+                category.label if category and not category.abstained else "",
+                now_ms if ticket.created_ms is None else ticket.created_ms,
+            )
+            teams, is_unsure = self._routing(predictions, row, words, owns, asked, history)
             answered.append(
                 Triage(
                     answers,
                     self._priority(answers, rules),
-                    teams,
+                    tuple(self._told(team, predictions, words, owns) for team in teams[:TEAMS_SHOWN]),
                     is_unsure or not is_ticket or is_foreign,
                     is_ticket,
                     float(scope[row]),
                     spoken.code or "",
                     readings[row].redactions,
                     self.model_version,
+                    reassignment_risk(teams, history) if teams else None,
                 )
             )
         return answered
@@ -140,24 +159,35 @@ class TriagePipeline:
         row: int,
         words: Words | None,
         described: Mapping[str, float],
-    ) -> tuple[tuple[Team, ...], bool]:
+        asked: Asked,
+        history: TeamHistory,
+    ) -> tuple[list[Team], bool]:
+        """All teams, best first, and whether that is not sure enough. A team that the bundle has learned is judged by
+        its calibrated confidence, another by its probability."""
         learned: dict[str, float] = {}
-        is_unsure = True
         if "team" in predictions:
-            prediction, output = predictions["team"], self.bundle.classifier.outputs["team"]
+            prediction = predictions["team"]
             learned = dict(zip(prediction.classes, map(float, prediction.probabilities[row]), strict=True))
-            is_unsure = float(prediction.confidence[row]) < C.threshold(output, self._precision)
         ranked = self._teams.ranked(learned, described) if self._teams else sorted(learned.items(), key=lambda p: -p[1])
-        teams = []
-        for name, probability in ranked[:TEAMS_SHOWN]:
-            why: tuple[Reason, ...] = ()
-            if words and name in learned:
-                place = predictions["team"].classes.index(name)
-                why = words.reasons(self.bundle.classifier.heads, self._column("team", place))
-            if name in described:
-                why = (Reason("description", "how near the ticket is to what the team owns", described[name]), *why)
-            teams.append(Team(name, probability, why))
-        return tuple(teams), is_unsure
+        teams = self._router.ranked(ranked, asked, history)
+        if not teams:
+            return teams, True
+        if "team" in predictions and predictions["team"].classes[int(predictions["team"].top[row])] == teams[0].name:
+            least = C.threshold(self.bundle.classifier.outputs["team"], self._precision)
+            return teams, float(predictions["team"].confidence[row]) < least
+        return teams, teams[0].probability < self._precision
+
+    def _told(
+        self, team: Team, predictions: Mapping[str, C.Prediction], words: Words | None, described: Mapping[str, float]
+    ) -> Team:
+        """With what the text says for it."""
+        why = team.reasons
+        if team.name in described:
+            why = (Reason("description", "how near the ticket is to what the team owns", described[team.name]), *why)
+        if words and "team" in predictions and team.name in predictions["team"].classes:
+            place = predictions["team"].classes.index(team.name)
+            why = (*why, *words.reasons(self.bundle.classifier.heads, self._column("team", place)))
+        return Team(team.name, team.probability, why)
 
 
 def _row(features: Features, row: int) -> Features:

@@ -4,6 +4,7 @@
     owns = "accounts, passwords, single sign-on, permissions; not: building cards"
     services = ["okta", "active-directory"]
     examples = ["I am locked out of my account", "please add me to the finance group"]
+    hours = "Mon-Fri 08:00-18:00 Europe/Berlin"
 
 A team's score is the similarity of the ticket to what the team says it owns and to its examples, the nearest
 counting. Where the bundle has learned a team, both count; a team that only a description knows competes on equal
@@ -12,7 +13,7 @@ terms.
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aiops.errors import SettingsError
 from aiops.tickets.encoder import Encoder
+from aiops.tickets.hours import Hours, hours
 
 TEAMS_MAX = 500
 SHARPNESS = 12.0  # cosines to probabilities: a difference of .1 is a factor of 3
@@ -44,6 +46,8 @@ class Teams:
     names: tuple[str, ...]
     vectors: NDArray[np.float32]
     owner: NDArray[np.intp]
+    services: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by team
+    hours: Mapping[str, Hours] = field(default_factory=dict)
 
     def scores(self, sentence: NDArray[np.float32]) -> list[dict[str, float]]:
         """Per text and team the probability by description alone; each row sums to 1."""
@@ -80,6 +84,9 @@ def load(path: Path, encoder: Encoder) -> Teams:
     for name, table in tables.items():
         try:
             entries[name] = TeamEntry.model_validate(table)
+            hours(entries[name].hours)
+        except SettingsError as error:
+            raise SettingsError(f"{path}: [{name}] {error}") from None
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"]))
@@ -95,4 +102,6 @@ def describe(entries: Mapping[str, TeamEntry], encoder: Encoder) -> Teams:
         said: Sequence[str] = (f"{name.replace('_', ' ')}: {entry.owns}", *entry.services, *entry.examples)
         texts += said
         owner += [k] * len(said)
-    return Teams(tuple(entries), encoder.encode(texts).sentence, np.array(owner, np.intp))
+    services = {name: entry.services for name, entry in entries.items() if entry.services}
+    there = {name: hours(entry.hours) for name, entry in entries.items() if entry.hours}
+    return Teams(tuple(entries), encoder.encode(texts).sentence, np.array(owner, np.intp), services, there)

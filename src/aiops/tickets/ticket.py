@@ -80,3 +80,4 @@ class Triage:
     language: str  # ISO 639-1, "" where it cannot be told
     redactions: tuple[tuple[str, int], ...]  # kinds of personal data left out, and how often
     model_version: str
+    reassignment: tuple[float, tuple[Reason, ...]] | None = None  # how probably the first team passes it on, and why
