@@ -2,8 +2,8 @@
 
 The probability from the text (learned, described, or both) is moved in odds by four things, each a reason with its
 weight in log odds: services a team owns that the ticket names, or that what it names leans on; who resolved tickets of
-this category; whether the team is there at this hour; how much it has on its table. The weights are judgements, round and
-fixed; where nothing is known besides, the text alone decides.
+this category; whether the team is there at this hour; how much it has on its table. The weights are judgements, round
+and fixed; where nothing is known besides, the text alone decides.
 
 The risk that the first team passes it on is the runner-up's share of the two, and what became of earlier tickets routed
 to that team: ten tickets weigh as much as the text.
