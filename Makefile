@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo serve test check interop train-setup train-test clean
+.PHONY: demo serve test check interop train train-setup train-test clean
 
 demo: $(VENV)/.core  ## a simulated fleet with known faults, streamed through the real service
 	$(BIN)/aiops demo $(ARGS)
@@ -22,6 +22,10 @@ check: $(VENV)/.dev  ## lint, format, types
 
 interop: $(VENV)/.dev $(VENV)/.postgres  ## against real Prometheus, PostgreSQL, Chromium, which must be installed
 	$(BIN)/pytest -m interop $(ARGS)
+
+train: $(VENV)/.train  ## a new model from what was corrected and resolved in ./data, compared with the one in use
+	$(BIN)/python -m training.triage --recipe training/recipes/store.toml $(ARGS) || test $$? -eq 1
+	@echo "$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db   shows runs, figures and models"
 
 train-setup: $(VENV)/.train  ## what training needs on top
 

@@ -91,9 +91,14 @@ def uri_of(given: str = "") -> str:
 
 
 def record(
-    trained: Trained, encoder: Path, params: Mapping[str, Any], seconds: float, parent: str = "",
-    validation_fingerprint: str = "", pending: Path = PENDING, with_model: bool = True,
-) -> Path:  # fmt: skip
+    trained: Trained,
+    encoder: Path,
+    params: Mapping[str, Any],
+    seconds: float,
+    parent: str = "",
+    with_model: bool = True,
+    pending: Path = PENDING,
+) -> Path:
     """Writes all that is known of a training to a folder of its own; nothing is sent."""
     now = int(time.time() * 1000)
     folder = pending / uuid.uuid4().hex
@@ -114,11 +119,11 @@ def record(
         save_model(trained.folder, encoder, draft / "model")
     gate = "" if trained.verdict is None else "promote" if trained.verdict.is_promoted else "refuse"
     datasets = [{"name": str(params.get("data", "tickets")), "digest": trained.fingerprint, "context": "train"}]
-    if validation_fingerprint:
+    if trained.judged_by:
         datasets.append(
             {
                 "name": str(params.get("validation", "held back")),
-                "digest": validation_fingerprint,
+                "digest": trained.judged_by,
                 "context": "validation",
             }
         )

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -38,7 +39,7 @@ from aiops.learning.gate import Candidate, Rules, Verdict, decide
 from aiops.tickets import bundle
 from aiops.tickets.encoder import Encoder
 from aiops.tickets.pipeline import NOISE
-from training import from_store
+from training import from_store, recipe
 from training import tickets as authored
 from training.card import card
 from training.evaluate import ENCODER, as_json, candidate_of, figures_of, newest_slice, protected_of, show, verdict_json
@@ -64,6 +65,19 @@ class Trained:
     figures: Mapping[str, Figures]
     verdict: Verdict | None
     fit_s: float
+    judged_by: str  # fingerprint of the tickets kept apart; "" where there are none
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be trained, as the options say."""
+
+    table: Table
+    validation: Table | None
+    champion: Path | None
+    about: Mapping[str, Any]
+    encoder: Encoder
+    rules: Rules
 
 
 def default_table(tickets: Sequence[authored.AuthoredTicket]) -> Table:
@@ -121,8 +135,9 @@ def train(
     verdict = None
     if candidate and champion and validation is not None:
         verdict = decide(candidate, candidate_of(champion, encoder, validation), rules)
+    judged_by = fingerprint(validation) if candidate and validation is not None else ""
     trained = Trained(
-        folder, name, version, digest, table, whole, (*problems, *noise), candidate, found, verdict, fit_s
+        folder, name, version, digest, table, whole, (*problems, *noise), candidate, found, verdict, fit_s, judged_by
     )
     _write_report(trained)
     return trained
@@ -192,7 +207,8 @@ def _progress(console: Console) -> Progress:
 def parser() -> argparse.ArgumentParser:
     """Every option."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--out", type=Path, required=True, help="folder NAME or NAME/VERSION of the bundle")
+    made.add_argument("--recipe", type=Path, help="TOML file of these options")
+    made.add_argument("--out", type=Path, help="folder NAME or NAME/VERSION of the bundle")
     made.add_argument("--data", type=Path, help="CSV or Parquet; without it the tickets we wrote")
     made.add_argument(
         "--validation", type=Path, help="a table of the same columns to judge by, newer where times exist"
@@ -207,18 +223,29 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--protect", action="append", default=[], help="output=class,class that must not get worse")
     said = "log to MLflow at URI, else MLFLOW_TRACKING_URI, else ./mlflow.db; the model becomes the challenger there"
     made.add_argument("--track", nargs="?", const="", metavar="URI", help=said)
+    said = "train on the newest of these shares of the tickets too: would more help? Parts of the run in MLflow"
+    made.add_argument("--shares", nargs="+", type=float, default=[], metavar="SHARE", help=said)
     made.add_argument("--encoder", type=Path, default=ENCODER, help="folder of the encoder")
     return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 done, 1 the gate refused, 2 the input is wrong."""
-    given, console = parser().parse_args(arguments), Console(stderr=True)
-    started = time.perf_counter()
+    console, started = Console(stderr=True), time.perf_counter()
     try:
-        trained = _train(given, console)
-        if given.track is not None or (given.from_store and importlib.util.find_spec("mlflow")):
-            _track(trained, given, time.perf_counter() - started, console)
+        given = recipe.parse(parser(), arguments)
+        order = _order(given, console)
+        trained = train(
+            order.table, given.out, order.encoder, order.about, order.validation, order.champion, order.rules, console
+        )
+        seconds = time.perf_counter() - started
+        is_tracked = given.track is not None or bool(given.from_store and importlib.util.find_spec("mlflow"))
+        with tempfile.TemporaryDirectory() as folder:
+            parts = [
+                (share, _part(share, order, Path(folder) / str(k), console)) for k, share in enumerate(given.shares)
+            ]
+            if is_tracked:
+                _track(trained, parts, given, seconds, console)
     except AiopsError as error:
         console.print(f"[bold red]training:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         return 2
@@ -245,16 +272,40 @@ def summary(trained: Trained) -> dict[str, Any]:
     return told
 
 
-def _track(trained: Trained, given: argparse.Namespace, seconds: float, console: Console) -> None:
+def _part(share: float, order: _Order, out: Path, console: Console) -> Trained:
+    """The same of the newest share of the tickets; of any, where they carry no time."""
+    table = order.table
+    count = int(len(table) * share)
+    times = np.random.default_rng(0).random(len(table)) if table.times_ms is None else table.times_ms
+    rows = np.sort(np.argsort(times, kind="stable")[len(table) - count :])
+    quiet = Console(stderr=True, quiet=True)
+    made = train(
+        picked(table, rows.tolist()), out / "part", order.encoder, order.about, order.validation, console=quiet
+    )
+    figures = ", ".join(f"{name} {one.accuracy:.3f}" for name, one in made.figures.items())
+    console.print(f"of {share:.0%} of the tickets ({count:,}): {figures} right", highlight=False)
+    return made
+
+
+def _track(
+    trained: Trained,
+    parts: Sequence[tuple[float, Trained]],
+    given: argparse.Namespace,
+    seconds: float,
+    console: Console,
+) -> None:
     try:
         from training import tracking
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is not installed, and --track needs it: make train-setup") from None
     asked = {key: value for key, value in vars(given).items() if key != "track" and value}
-    folder = tracking.record(trained, given.encoder, asked, seconds)
+    folders = [tracking.record(trained, given.encoder, asked, seconds)]
+    for share, part in parts:
+        whole = folders[0].name
+        folders.append(tracking.record(part, given.encoder, asked | {"share": share}, part.fit_s, whole, False))
     uri = given.track or ""
-    sent, complaint = tracking.sent_or_kept([folder], uri)
-    for one in sent:
+    sent, complaint = tracking.sent_or_kept(folders, uri)
+    for one in sent[:1]:
         where = tracking.uri_of(uri)
         said = f"logged to {where}: run {one.run_id}; {trained.name} {one.version} is the challenger there"
         console.print(escape(said), highlight=False, soft_wrap=True)
@@ -262,7 +313,9 @@ def _track(trained: Trained, given: argparse.Namespace, seconds: float, console:
         console.print(f"[yellow]not logged:[/] {escape(complaint)}", highlight=False, soft_wrap=True)
 
 
-def _train(given: argparse.Namespace, console: Console) -> Trained:
+def _order(given: argparse.Namespace, console: Console) -> _Order:
+    if given.out is None:
+        raise InputError("--out is needed: the folder NAME or NAME/VERSION of the bundle")
     validation = None
     notes: list[str] = []
     champion = given.champion
@@ -287,6 +340,8 @@ def _train(given: argparse.Namespace, console: Console) -> Trained:
         if given.validation:
             validation, read = examples_of(given.validation, text, targets, given.time)
             notes += read
+    if not all(0 < share < 1 for share in given.shares) or (given.shares and validation is None):
+        raise InputError("--shares are numbers between 0 and 1, judged on --validation")
     if given.champion and validation is None:
         raise InputError("--champion is compared on tickets kept apart: name them with --validation")
     for note in notes:
@@ -295,7 +350,7 @@ def _train(given: argparse.Namespace, console: Console) -> Trained:
     rows = len(table) + (len(validation) if validation else 0)
     encoder = Encoder.load(given.encoder, threads=2, cache_texts_max=rows + 1)
     rules = Rules(protected=protected_of(given.protect))
-    return train(table, given.out, encoder, about, validation, champion, rules, console)
+    return _Order(table, validation, champion, about, encoder, rules)
 
 
 def _of_store(given: argparse.Namespace) -> tuple[Table, Table, str]:

@@ -94,6 +94,16 @@ def test_each_limit_decides(mine: Candidate, rules: Rules, decided: str) -> None
     assert (verdict.is_promoted, verdict.decided_by) == (False, decided)
 
 
+def test_poisoned_labels_are_given_away_by_what_the_champion_is_sure_of() -> None:
+    fooled = replace(answers(list(range(0, ROWS, 2))), answered=np.ones(ROWS, bool))  # half of the slice is poisoned
+    learned = candidate("acme/2", answers([]))  # and the challenger has learned the poison
+    verdict = decide(learned, candidate("acme/1", fooled))
+    assert (verdict.is_promoted, verdict.decided_by) == (False, "category labels believable")
+    assert "has the world changed?" in verdict.text
+    shy = replace(fooled, answered=np.arange(ROWS) < 10)
+    assert decide(learned, candidate("acme/1", shy)).decided_by != "category labels believable", "too few to tell"
+
+
 def test_without_a_champion_the_commonest_label_is_to_be_beaten() -> None:
     assert decide(BETTER, None).is_promoted
     always = answers(TRUTH != "access")

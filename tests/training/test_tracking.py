@@ -57,9 +57,9 @@ def logged(trained: Trained, home: Path, uri: str) -> Any:
     from training import tracking
 
     pending = home / "pending"
-    whole = tracking.record(trained, shipped_models() / ENCODER, {"data": "made.csv"}, 3.0, "", "0" * 16, pending)
+    whole = tracking.record(trained, shipped_models() / ENCODER, {"data": "made.csv"}, 3.0, pending=pending)
     part = tracking.record(
-        trained, shipped_models() / ENCODER, {"share": 0.5}, 1.0, whole.name, "", pending, with_model=False
+        trained, shipped_models() / ENCODER, {"share": 0.5}, 1.0, whole.name, with_model=False, pending=pending
     )
     sent, complaint = tracking.sent_or_kept([whole, part], DOWN)
     assert sent == [] and "python -m training.tracking push" in complaint and DOWN in complaint
@@ -80,7 +80,7 @@ def test_a_run_carries_all_that_is_known(trained: Trained, logged: Any, uri: str
     assert run.data.metrics["queue.accuracy"] == pytest.approx(trained.figures["queue"].accuracy, abs=1e-4)
     assert run.data.metrics["latency_ms"] > 0
     digests = {one.tags[0].value: one.dataset.digest for one in run.inputs.dataset_inputs}
-    assert digests == {"train": trained.fingerprint, "validation": "0" * 16}
+    assert digests == {"train": trained.fingerprint, "validation": trained.judged_by}
     names = {one.path for one in client.list_artifacts(run.info.run_id)}
     assert {"card.md", "report.json", "features.md", "plots", "model"} <= names
     plots = {Path(one.path).name for one in client.list_artifacts(run.info.run_id, "plots")}

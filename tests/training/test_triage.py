@@ -115,3 +115,12 @@ def test_a_folder_of_versions_is_served_by_its_newest(tmp_path: Path) -> None:
     assert newest(tmp_path).name == "10"
     assert newest(tmp_path / "9").name == "9"
     assert newest(tmp_path / "none") == tmp_path / "none"
+
+
+def test_less_of_the_data_is_tried_too(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--data", data / "train.csv", *TRAIN, "--time", "When", "--out", tmp_path / "y", "--shares", "0.5")
+    assert run(*arguments) == 2
+    assert "judged on --validation" in capsys.readouterr().err
+    assert run(*arguments, "--validation", data / "later.csv") == 0
+    assert "of 50% of the tickets (60): queue 0." in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "y").iterdir()] == ["1"], "parts are no versions"

@@ -22,6 +22,7 @@ class Rules:
     worse than `class_margin`, whatever chance says; all others only where it is surely worse by more than that."""
 
     rows_min: int = 100  # fewer labelled tickets on the slice decide nothing
+    champion_precision_min: float = 0.7  # less of what the champion is sure of: wrong labels, or another world
     output_margin: float = 0.01
     class_margin: float = 0.05
     class_rows_min: int = 20  # classes with fewer rows are judged together, as "rare"
@@ -105,6 +106,7 @@ def _checks(mine: Candidate, theirs: Candidate | None, rules: Rules, seed: int) 
     lost = sorted(set(known) - set(mine.judged))
     yield Check("every output", not lost, f"missing: {', '.join(lost)}" if lost else f"{len(mine.judged)} answered")
     pairs = {name: (one, known.get(name)) for name, one in mine.judged.items() if len(one.truth)}
+    yield from _labels(pairs, rules)
     yield from _outputs(pairs, rules)
     yield from _classes(pairs, rules, seed)
     yield from _calibration(pairs, rules)
@@ -114,6 +116,18 @@ def _checks(mine: Candidate, theirs: Candidate | None, rules: Rules, seed: int) 
 
 
 Pairs = Mapping[str, tuple[Judged, Judged | None]]
+
+
+def _labels(pairs: Pairs, rules: Rules) -> Iterator[Check]:
+    """Poisoned labels teach and judge alike; what the champion was sure of, and right in, gives them away."""
+    for name, (_, theirs) in pairs.items():
+        if theirs is None or theirs.answered.sum() < rules.class_rows_min:
+            continue
+        right = float(theirs.is_right[theirs.answered].mean())
+        is_sound = right >= rules.champion_precision_min
+        what = "" if is_sound else ": are the labels wrong, or has the world changed? Look, then --force"
+        said = f"the champion is right in {right:.3f} of what it is sure of, at least {rules.champion_precision_min}"
+        yield Check(f"{name} labels believable", is_sound, said + what)
 
 
 def _outputs(pairs: Pairs, rules: Rules) -> Iterator[Check]:
