@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from aiops.errors import InputError
-from aiops.learning.figures import Judged, calibration_error, figures, paired_bootstrap, per_class
+from aiops.learning.figures import Judged, calibration_chance, calibration_error, figures, paired_bootstrap, per_class
 from aiops.learning.gate import Candidate, Rules, decide, force
 
 CLASSES = ("access", "network", "vip")
@@ -150,6 +150,12 @@ def test_the_bootstrap_knows_pairs() -> None:
     gained[np.flatnonzero(hard == 0)[:40]] = 1
     bound = paired_bootstrap(gained, hard, 500, 0)
     assert bound[12] > 0.01 and bound[-12] < 0.03
+
+
+def test_few_rows_look_uncalibrated_by_chance() -> None:
+    few, many = (calibration_chance(np.linspace(0.2, 0.99, count), seed=0) for count in (200, 20_000))
+    assert few > 0.05 > 0.01 > many > 0
+    assert calibration_chance(np.ones(50), seed=0) == 0
 
 
 def test_surer_than_right_is_an_error() -> None:

@@ -146,6 +146,13 @@ def calibration_error(confidence: NDArray[np.float64], is_right: NDArray[np.bool
     return float(sum(gaps) / len(confidence))
 
 
+def calibration_chance(confidence: NDArray[np.float64], seed: int, draws: int = 100) -> float:
+    """The calibration error that answers of these probabilities have when they are right exactly so often: what so few
+    rows make of nothing (Broecker 2012, Climate Dynamics)."""
+    drawn = np.random.default_rng(seed).random((draws, len(confidence))) < confidence
+    return float(np.mean([calibration_error(confidence, is_right) for is_right in drawn]))
+
+
 def bins(confidence: NDArray[np.float64]) -> NDArray[np.intp]:
     """Which of BINS each probability is in."""
     place: NDArray[np.intp] = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)

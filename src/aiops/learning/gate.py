@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiops.errors import InputError
-from aiops.learning.figures import PRECISION, Judged, figures, paired_bootstrap
+from aiops.learning.figures import PRECISION, Judged, calibration_chance, figures, paired_bootstrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Rules:
     protected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bootstrap_draws: int = 2000
     certainty: float = 0.95
-    calibration_error_max: float = 0.05  # or the champion's, where that is larger
+    calibration_error_max: float = 0.05  # beyond what chance makes of so few rows; or the champion's, where larger
     coverage_margin: float = 0.05  # of what the champion still answers at 90 %
     precision_margin: float = 0.02  # below the 90 % asked, or below the champion's where that is lower
     latency_ms_max: float = 50.0  # one ticket, median
@@ -109,7 +109,7 @@ def _checks(mine: Candidate, theirs: Candidate | None, rules: Rules, seed: int) 
     yield from _labels(pairs, rules)
     yield from _outputs(pairs, rules)
     yield from _classes(pairs, rules, seed)
-    yield from _calibration(pairs, rules)
+    yield from _calibration(pairs, rules, seed)
     yield from _coverage(pairs, rules)
     yield from _costs(mine, theirs, rules)
     yield _overall(pairs, rules, seed)
@@ -170,11 +170,12 @@ def _groups(truth: NDArray[np.object_], rules: Rules) -> dict[str, NDArray[np.in
     return {name: np.array(rows) for name, rows in groups.items()}
 
 
-def _calibration(pairs: Pairs, rules: Rules) -> Iterator[Check]:
+def _calibration(pairs: Pairs, rules: Rules, seed: int) -> Iterator[Check]:
     for name, (mine, theirs) in pairs.items():
-        ours = figures(mine).calibration_error
-        limit = max(rules.calibration_error_max, figures(theirs).calibration_error if theirs else 0.0)
-        yield Check(f"{name} calibrated", ours <= limit, f"calibration error {ours:.3f}, at most {limit:.3f}")
+        ours, chance = figures(mine).calibration_error, calibration_chance(mine.confidence, seed)
+        limit = max(rules.calibration_error_max + chance, figures(theirs).calibration_error if theirs else 0.0)
+        said = f"calibration error {ours:.3f}, at most {limit:.3f} ({chance:.3f} of it chance)"
+        yield Check(f"{name} calibrated", ours <= limit, said)
 
 
 def _coverage(pairs: Pairs, rules: Rules) -> Iterator[Check]:
