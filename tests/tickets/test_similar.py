@@ -1,5 +1,6 @@
 """Past tickets like a new one: who is found, who must not be, and what is shown of them."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 
 from aiops.errors import InputError, SnapshotError
 from aiops.tickets.encoder import Encoder
-from aiops.tickets.similar import WIDTH, PastItem, SimilarIndex
+from aiops.tickets.similar import PastItem, Projection, SimilarIndex
+from training.tickets import read
 
 PAST = [
     PastItem("1", title="VPN drops", text="It disconnects every ten minutes. I work from home.", resolution="new MTU"),
@@ -17,9 +19,14 @@ PAST = [
 ]
 
 
+@lru_cache
+def projection(encoder: Encoder) -> Projection:
+    return Projection.fit(encoder.encode([f"{one.title}\n{one.body}" for one in read()[:300]]).sentence)
+
+
 @pytest.fixture
 def index(encoder: Encoder) -> SimilarIndex:
-    index = SimilarIndex(np.eye(encoder.width, WIDTH, dtype=np.float32), encoder.digest)
+    index = SimilarIndex(projection(encoder), encoder.digest)
     index.add(PAST, encoder.encode([item.joined for item in PAST]).sentence)
     return index
 
@@ -60,6 +67,7 @@ def test_an_item_is_replaced_by_its_id_and_removed(index: SimilarIndex, encoder:
 
 
 def test_what_is_saved_is_found_again(index: SimilarIndex, encoder: Encoder, tmp_path: Path) -> None:
+    index.refit()  # as loading does
     index.save(tmp_path)
     other = SimilarIndex.load(tmp_path, encoder.digest)
     text = "connection drops"
@@ -82,7 +90,7 @@ def test_a_damaged_or_foreign_index_is_refused(index: SimilarIndex, encoder: Enc
 
 
 def test_at_its_limit_the_items_added_first_go(encoder: Encoder) -> None:
-    index = SimilarIndex(np.eye(encoder.width, WIDTH, dtype=np.float32), encoder.digest, items_max=2)
+    index = SimilarIndex(projection(encoder), encoder.digest, items_max=2)
     index.add(PAST, encoder.encode([item.joined for item in PAST]).sentence)
     assert set(found(index, encoder, "printer jam")) == {"3", "INC-7"}
 

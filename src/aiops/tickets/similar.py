@@ -1,59 +1,67 @@
-"""Past tickets and incidents like a new one: exact hybrid search by words, letters and meaning.
+"""Past tickets and incidents like a new one: exact hybrid search by words, their beginnings, and meaning.
 
-    score = (cosine of the centred vectors + 0.5 cosine of words + 0.5 cosine of letter groups) / 2
+    score = (cosine of the centred vectors + 0.5 cosine of words + 0.5 cosine of beginnings) / 2
 
-A plain sum: a text of few rare words is ranked by its meaning, an error code by itself, and no part is scaled to a
-say it has not earned. Exact: every item that tenant and time let in is scored by this formula; nothing is approximated
-in the search. The vectors are kept as 128 numbers of 8 bits.
+A plain sum: a text of few rare words is ranked by its meaning, an error code by itself, and no part is scaled up to a
+say it has not earned. Exact: the best by this formula are found, of all items that tenant and time let in; the search
+passes over nothing that could be among them. Vectors are kept as 128 numbers of 8 bits, and the formula is over these.
+
+Items come and go one by one. What the formula takes from the whole (how rare a term is, the mean vector) is counted
+with every change and put in force together with the lists of the search, each time a tenth of the items, but at most
+4,096, have come or gone; in between scores keep their scale. A small index leans on the mean of other tickets.
 """
 
-import hashlib
-import json
+import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_arrays
-from safetensors.numpy import save as save_arrays
 
-from aiops.errors import InputError, SnapshotError
-from aiops.tickets import terms
+from aiops.errors import InputError
+from aiops.tickets import past_file, terms
+from aiops.tickets import similar_kernel as kernel
 from aiops.tickets.passage import passages
+from aiops.tickets.past_rows import TEXT_CHARS_MAX, WIDTH, Grown, PastItem, Rows
 
-WIDTH = 128  # of a kept vector: as good as 384, at a third of the room and time
-TEXT_CHARS_MAX = 1000  # of an item that are compared; what comes later in a long text is history and logs
-WORDS_SHARE, LETTERS_SHARE = 0.5, 0.5
-SCORE_MAX = 1 + WORDS_SHARE + LETTERS_SHARE
-FORMAT = 1
-MANIFEST, ARRAYS, ITEMS = "manifest.json", "index.safetensors", "items.jsonl"
+__all__ = ["Hit", "PastItem", "Projection", "SimilarIndex"]
+HALF = np.float32(0.5)  # the say of words, and of their beginnings, beside the vectors
+SCORE_MAX = 2.0
+SAME = 0.7  # two items at least so alike say the same
+POOL = 50  # best items among which those that say the same are put together
+COMMON = 0.2  # of all items: a term in more of them tells nothing; no term in 50 or fewer is common
+COMMON_MIN = 50
+PRIOR = 100  # items that the mean of other tickets stands for
+REFIT_MIN, REFIT_MAX, REFIT_SHARE = 64, 4096, 0.1  # changes until IDF, mean and lists are made anew
+_LOG_COUNTS = np.concatenate([[0], 1 + np.log(np.arange(1, 256))]).astype(np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class PastItem:
-    """What happened before. `title` and `text` as `reading` left them: without personal data."""
+class Projection(NamedTuple):
+    """From the encoder's vectors to those that are kept: (vector - center) @ axes."""
 
-    item_id: str
-    kind: str = "ticket"  # or incident
-    title: str = ""
-    text: str = ""
-    tenant: str = ""
-    created_ms: int | None = None
-    resolution: str = ""
+    center: NDArray[np.float32]  # (width,)
+    axes: NDArray[np.float32]  # (width, 128), orthogonal, the first holding most
 
-    @property
-    def joined(self) -> str:
-        """What is compared."""
-        both = f"{self.title}\n{self.text}" if self.title and self.text else self.title or self.text
-        return both[:TEXT_CHARS_MAX]
+    @classmethod
+    def fit(cls, vectors: NDArray[np.float32]) -> "Projection":
+        """The first principal axes of sentence vectors of tickets, any tickets."""
+        center = vectors.mean(axis=0, dtype=np.float64)
+        _, axes = np.linalg.eigh(np.cov((vectors - center).T))
+        return cls(center.astype(np.float32), np.ascontiguousarray(axes[:, ::-1][:, :WIDTH], np.float32))
+
+    def kept(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, width) -> (n, 128)."""
+        kept: NDArray[np.float32] = (vectors - self.center) @ self.axes
+        return kept
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A past item like the text asked about; `score` is 1 for the same text. `duplicates` counts the items that say
-    the same as this one and are not shown, `live` names those of them without a resolution."""
+    """A past item like the text asked about; `score` is 1 for the same text. `duplicates` counts the items among the
+    50 best that say the same as this one and are not shown, `live` names those of them without a resolution. Where
+    the item has none, `resolution` is that of one that says the same."""
 
     item_id: str
     kind: str
@@ -66,66 +74,98 @@ class Hit:
     live: tuple[str, ...] = ()
 
 
-class SimilarIndex:
-    """`basis` (width of the encoder, 128) turns a vector of the encoder called `encoder_digest` into what is kept."""
+class _Fit(NamedTuple):
+    """What is taken from the whole, and how each row measures under it."""
 
-    def __init__(self, basis: NDArray[np.float32], encoder_digest: str, items_max: int = 1_000_000) -> None:
-        self.basis, self.encoder_digest, self._items_max = basis, encoder_digest, items_max
-        self._items: dict[str, tuple[PastItem, NDArray[np.float32]]] = {}
+    idf: NDArray[np.float32]  # (terms.SIZE,)
+    center: NDArray[np.float32]  # (128,)
+    lists: tuple[Any, ...]  # of similar_kernel.lists_of_terms, and how many rows they cover
+    words: Grown  # float32 (rows, 2), of inverse_lengths
+    vectors: Grown  # float32 (rows, 2), of vector_lengths
+
+
+class _View(NamedTuple):
+    """One moment of the index, for a search that others do not wait for."""
+
+    head: NDArray[np.int8]
+    tail: NDArray[np.int8]
+    scale: NDArray[np.float32]
+    starts: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    counts: NDArray[np.uint8]
+    tenant: NDArray[np.int32]
+    created: NDArray[np.int64]
+    is_live: NDArray[np.bool_]
+    idf: NDArray[np.float32]
+    center: NDArray[np.float32]
+    lists: tuple[Any, ...]
+    words: NDArray[np.float32]
+    vectors: NDArray[np.float32]
+    rows: Rows
+
+
+class SimilarIndex:
+    """Thread-safe; searches wait for nobody. `encoder_digest` names the encoder all vectors are from."""
+
+    def __init__(self, projection: Projection, encoder_digest: str, items_max: int = 1_000_000) -> None:
+        self.projection, self.encoder_digest, self._items_max = projection, encoder_digest, items_max
+        self._writing = threading.RLock()
+        self._own = threading.local()
+        self._take(Rows())
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._places)
+
+    def __contains__(self, item_id: str) -> bool:
+        return item_id in self._places
 
     def add(self, items: Sequence[PastItem], vectors: NDArray[np.float32]) -> None:
         """One row of `vectors`, (n, width of the encoder), per item. An item whose id is there already replaces it.
-        At `items_max` the items added first are dropped."""
-        if vectors.shape != (len(items), len(self.basis)):
+        Beyond `items_max` those added first go. Raises InputError where the vectors do not fit."""
+        if vectors.shape != (len(items), len(self.projection.center)):
             raise InputError(f"{len(items)} items with vectors of shape {vectors.shape}")
-        for item, vector in zip(items, vectors @ self.basis, strict=True):
-            self._items.pop(item.item_id, None)
-            self._items[item.item_id] = (item, vector)
-        while len(self._items) > self._items_max:
-            del self._items[next(iter(self._items))]
+        last = {item.item_id: k for k, item in enumerate(items)}
+        picked = sorted(last.values())[-self._items_max :]
+        with self._writing:
+            self.remove([items[k].item_id for k in picked])
+            spare = self._items_max - len(self) - len(picked)
+            if spare < 0:
+                oldest = np.flatnonzero(self._rows.is_live.array)[:-spare]
+                self._drop(oldest)
+            first = len(self._rows)
+            self._rows.append([items[k] for k in picked], self.projection.kept(vectors[picked]))
+            self._places |= {items[k].item_id: first + n for n, k in enumerate(picked)}
+            self._count(first, len(self._rows), 1)
+            self._measure(self._fit, first)
+            self._changed += len(picked)
+            self._refit_if_due()
 
     def remove(self, ids: Sequence[str]) -> None:
         """Ids that are not there are passed over."""
-        for item_id in ids:
-            self._items.pop(item_id, None)
+        with self._writing:
+            rows = [self._places[item_id] for item_id in dict.fromkeys(ids) if item_id in self._places]
+            if rows:
+                self._drop(np.array(rows))
+                self._refit_if_due()
 
-    def save(self, folder: Path) -> None:
-        """Replaces what `folder` held, as a whole. Raises OSError."""
-        folder.mkdir(parents=True, exist_ok=True)
-        kept = np.array([vector for _, vector in self._items.values()], np.float32).reshape(-1, WIDTH)
-        raw = save_arrays({"basis": self.basis, "vectors": kept})
-        lines = "".join(json.dumps(asdict(item)) + "\n" for item, _ in self._items.values()).encode()
-        manifest = {
-            "format": FORMAT,
-            "encoder": self.encoder_digest,
-            "sha256": {name: hashlib.sha256(part).hexdigest() for name, part in ((ARRAYS, raw), (ITEMS, lines))},
-        }
-        for name, part in ((ARRAYS, raw), (ITEMS, lines), (MANIFEST, json.dumps(manifest).encode())):
-            draft = folder / f"{name}.draft"
-            draft.write_bytes(part)
-            draft.replace(folder / name)
-
-    @classmethod
-    def load(cls, folder: Path, encoder_digest: str, items_max: int = 1_000_000) -> "SimilarIndex":
-        """Raises SnapshotError, and says why: missing, torn, of another format or another encoder."""
-        try:
-            manifest = json.loads((folder / MANIFEST).read_bytes())
-            raw, lines = (folder / ARRAYS).read_bytes(), (folder / ITEMS).read_bytes()
-            if manifest["format"] != FORMAT or manifest["encoder"] != encoder_digest:
-                raise SnapshotError(f"{folder} is an index of another format or encoder: index the past again")
-            for name, part in ((ARRAYS, raw), (ITEMS, lines)):
-                if hashlib.sha256(part).hexdigest() != manifest["sha256"][name]:
-                    raise SnapshotError(f"{folder / name} is not the file its manifest names: index the past again")
-            arrays = load_arrays(raw)
-            index = cls(arrays["basis"], encoder_digest, items_max)
-            items = [PastItem(**json.loads(line)) for line in lines.splitlines()]
-            index._items = {item.item_id: (item, vector) for item, vector in zip(items, arrays["vectors"], strict=True)}
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise SnapshotError(f"{folder} holds no index: {error}") from None
-        return index
+    def refit(self) -> None:
+        """Puts IDF, mean and lists of now in force; `add` and `remove` do so when it is due."""
+        with self._writing:
+            live = np.flatnonzero(self._rows.is_live.array)
+            if len(live) < (1 - REFIT_SHARE) * len(self._rows):
+                self._rows = self._rows.copied(live)
+                self._places = {self._rows.item_id(row): row for row in range(len(self._rows))}
+            rows, items = self._rows, len(live)
+            is_common = self._seen_in > max(COMMON_MIN, COMMON * items)
+            idf = np.where(is_common, 0, np.log((2 + items) / (1 + self._seen_in))).astype(np.float32)
+            center = (self._sum / (items + PRIOR)).astype(np.float32)
+            fit = _Fit(idf, center, (), Grown(np.float32, 2), Grown(np.float32, 2))
+            self._measure(fit, 0)
+            csr = (rows.starts.array, rows.columns.array, rows.counts.array)
+            lists = kernel.lists_of_terms(*csr, idf, terms.FIELD, _LOG_COUNTS, fit.words.array, len(rows), terms.SIZE)
+            self._fit = fit._replace(lists=(*lists, len(rows)))
+            self._changed = 0
+            self._look()
 
     def search(
         self,
@@ -136,46 +176,179 @@ class SimilarIndex:
         before_ms: int | None = None,
         except_id: str | None = None,
     ) -> list[Hit]:
-        """The best `top`, best first. `text` is title and body as reading left them, `vector` its (width,) sentence
-        vector. `tenant` None searches all of them; `before_ms` leaves only items created earlier, of known time."""
-        everything = list(self._items.values())
-        found = [
-            (item, vector)
-            for item, vector in everything
-            if item.item_id != except_id
-            and (tenant is None or item.tenant == tenant)
-            and (before_ms is None or (item.created_ms is not None and item.created_ms < before_ms))
-        ]
-        if not found:
-            return []
-        joined = [item.joined for item, _ in everything]
-        center = np.mean([vector for _, vector in everything], axis=0)
-        kept = np.stack([vector for _, vector in found]) - center
-        asked = vector @ self.basis - center
-        scores = kept @ asked / np.maximum(np.linalg.norm(kept, axis=1) * np.linalg.norm(asked), 1e-12)
-        for share, count in ((WORDS_SHARE, terms.words), (LETTERS_SHARE, terms.letters)):
-            idf = _idf(count(joined))
-            scores = scores + share * _cosines(count([item.joined for item, _ in found]), count([text]), idf)
-        order = np.argsort(-scores, kind="stable")[:top]
-        said = passages(text, [found[k][0].text for k in order])
-        return [
-            Hit(i.item_id, i.kind, i.title, float(scores[k]) / SCORE_MAX, passage, i.resolution, i.created_ms)
-            for k, passage, i in ((k, passage, found[k][0]) for k, passage in zip(order, said, strict=True))
-        ]
+        """The best `top`, best first, of several that say the same only the best. `text` is title and body as reading
+        left them, `vector` its (width,) sentence vector. `tenant` None searches all; `before_ms` lets in only items
+        created earlier, of known time."""
+        view, asked = self._view, self._asked()
+        columns = _weigh(text, view.idf, asked)
+        try:
+            scores, rows = self._best(view, vector, columns, asked, max(top, POOL), tenant, before_ms, except_id)
+            best, alike = self._alike(view, rows, top)
+            items = {row: view.rows.item(int(rows[row])) for row in (*best, *(k for some in alike for k in some))}
+            said = passages([items[k].text or items[k].title for k in best], asked)
+            return [
+                _hit(items[k], [items[j] for j in some], float(scores[k]), passage)
+                for k, some, passage in zip(best, alike, said, strict=True)
+            ]
+        finally:
+            asked[columns] = 0
+
+    def ranked(
+        self, text: str, vector: NDArray[np.float32], top: int, first: int | None = None, except_id: str | None = None
+    ) -> list[tuple[str, float]]:
+        """(id, score) of the best `top`, those that say the same too; `first`: only of so many items added first."""
+        view, asked = self._view, self._asked()
+        columns = _weigh(text, view.idf, asked)
+        try:
+            scores, rows = self._best(view, vector, columns, asked, top, None, None, except_id, first)
+        finally:
+            asked[columns] = 0
+        return [(view.rows.item_id(int(row)), float(score)) for score, row in zip(scores, rows, strict=True)]
+
+    def _best(
+        self,
+        view: _View,
+        vector: NDArray[np.float32],
+        columns: NDArray[np.int32],
+        asked: NDArray[np.float32],
+        top: int,
+        tenant: str | None,
+        before_ms: int | None,
+        except_id: str | None,
+        first: int | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Scores (1: the same text) and rows, best first."""
+        code = -1 if tenant is None else view.rows.tenants.get(tenant)
+        if code is None or not len(view.scale):
+            return np.empty(0, np.float32), np.empty(0, np.int64)
+        turned = self.projection.kept(vector[None])[0] - view.center
+        turned /= max(float(np.linalg.norm(turned)), 1e-6)
+        step = np.float32(max(float(np.abs(turned).max()), 1e-6) / 32767)
+        halves = (turned[: kernel.HEAD], turned[kernel.HEAD :])
+        drop = np.array([halves[0] @ view.center[: kernel.HEAD], halves[1] @ view.center[kernel.HEAD :]], np.float32)
+        csr = (view.starts, view.columns, view.counts, view.idf, terms.FIELD, _LOG_COUNTS, view.words)
+        scores = np.zeros(len(view.scale), np.float32)
+        kernel.shares(view.lists, *csr, columns, asked, scores)
+        scores = scores[:first]
+        found, rows = kernel.best_rows(
+            scores,
+            np.empty_like(scores),
+            view.head,
+            view.tail,
+            view.scale,
+            view.vectors,
+            view.is_live,
+            view.tenant,
+            view.created,
+            np.round(turned / step).astype(np.int16),
+            step,
+            drop,
+            np.float32(np.linalg.norm(halves[1])),
+            code,
+            np.iinfo(np.int64).max if before_ms is None else before_ms - 1,
+            -1 if except_id is None else self._places.get(except_id, -1),
+            top,
+        )
+        order = np.lexsort((rows, -found))
+        order = order[rows[order] >= 0]
+        return found[order] / SCORE_MAX, rows[order]
+
+    def _alike(self, view: _View, rows: NDArray[np.int64], top: int) -> tuple[list[int], list[list[int]]]:
+        """Places in `rows` of the best `top` that say something else each, and of those that say the same as each."""
+        first = kernel.first_alike(
+            rows, np.float32(SAME * SCORE_MAX), top, view.head, view.tail, view.scale, view.center, view.vectors,
+            view.starts, view.columns, view.counts, view.idf, terms.FIELD, _LOG_COUNTS, view.words, HALF, self._room(),
+        )  # fmt: skip
+        best = [k for k in range(len(rows)) if first[k] == k]
+        return best, [[j for j in range(k + 1, len(rows)) if first[j] == k] for k in best]
+
+    def _asked(self) -> NDArray[np.float32]:
+        """Zeros (terms.SIZE,) of this thread, to be left as zeros."""
+        if not hasattr(self._own, "asked"):
+            self._own.asked, self._own.room = (np.zeros(terms.SIZE, np.float32) for _ in range(2))
+        asked: NDArray[np.float32] = self._own.asked
+        return asked
+
+    def _room(self) -> NDArray[np.float32]:
+        room: NDArray[np.float32] = self._own.room
+        return room
+
+    def _take(self, rows: Rows) -> None:
+        """Begins with these rows, all of them live."""
+        self._rows = rows
+        self._places = {rows.item_id(row): row for row in range(len(rows))}
+        self._seen_in, self._sum = np.zeros(terms.SIZE, np.int32), np.zeros(WIDTH)
+        self._changed = 0
+        self._count(0, len(rows), 1)
+        self.refit()
+
+    def _count(self, first: int, stop: int, step: int) -> None:
+        """Rows come (step 1) or go (-1)."""
+        kernel.count_rows_of_terms(
+            self._rows.starts.array[first : stop + 1], self._rows.columns.array, self._seen_in, step
+        )
+        self._sum += step * self._rows.vectors(slice(first, stop)).sum(axis=0, dtype=np.float64)
+
+    def _drop(self, dead: NDArray[np.intp]) -> None:
+        for row in dead:
+            self._count(row, row + 1, -1)
+            del self._places[self._rows.item_id(row)]
+        self._rows.is_live.array[dead] = False
+        self._changed += len(dead)
+
+    def _measure(self, fit: _Fit, first: int) -> None:
+        """Lengths of the rows from `first` on."""
+        rows = self._rows
+        stop = len(rows)
+        words, vectors = np.empty((stop - first, 2), np.float32), np.empty((stop - first, 2), np.float32)
+        csr = (rows.starts.array, rows.columns.array, rows.counts.array)
+        kernel.inverse_lengths(*csr, fit.idf, terms.FIELD, _LOG_COUNTS, first, stop, words)
+        kernel.vector_lengths(rows.head.array, rows.tail.array, rows.scale.array, fit.center, first, stop, vectors)
+        fit.words.append(words)
+        fit.vectors.append(vectors)
+
+    def _refit_if_due(self) -> None:
+        if self._changed > max(REFIT_MIN, min(REFIT_MAX, REFIT_SHARE * len(self))):
+            self.refit()
+        else:
+            self._look()
+
+    def _look(self) -> None:
+        rows, fit = self._rows, self._fit
+        self._view = _View(
+            rows.head.array, rows.tail.array, rows.scale.array, rows.starts.array, rows.columns.array,
+            rows.counts.array, rows.tenant.array, rows.created.array, rows.is_live.array, fit.idf, fit.center, fit.lists,
+            fit.words.array, fit.vectors.array, rows,
+        )  # fmt: skip
+
+    def save(self, folder: Path) -> int:
+        """Replaces what `folder` held, as a whole; returns bytes. Raises OSError."""
+        with self._writing:
+            rows = self._rows.copied(np.flatnonzero(self._rows.is_live.array))
+        arrays = {"center": self.projection.center, "axes": self.projection.axes}
+        return past_file.save(folder, rows, arrays, self.encoder_digest)
+
+    @classmethod
+    def load(cls, folder: Path, encoder_digest: str, items_max: int = 1_000_000) -> "SimilarIndex":
+        """Raises SnapshotError, and says why: missing, torn, of another format or another encoder."""
+        rows, arrays = past_file.load(folder, encoder_digest)
+        index = cls(Projection(arrays["center"], arrays["axes"]), encoder_digest, items_max)
+        index._take(rows)
+        return index
 
 
-def _idf(counted: terms.Terms) -> NDArray[np.float64]:
-    seen_in = np.bincount(counted.columns, minlength=terms.SIZE)
-    rare: NDArray[np.float64] = np.log((len(counted.starts)) / (1 + seen_in)) + 1
-    return rare
+def _weigh(text: str, idf: NDArray[np.float32], asked: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Writes what each term of a text is worth into `asked`; returns the columns written."""
+    found = terms.terms([text[:TEXT_CHARS_MAX]])
+    values = _LOG_COUNTS[found.counts] * idf[found.columns]
+    is_word = found.columns < terms.FIELD
+    for field in (is_word, ~is_word):
+        length = float(np.linalg.norm(values[field]))
+        asked[found.columns[field]] = values[field] * (HALF / length if length else 0)
+    return found.columns
 
 
-def _cosines(rows: terms.Terms, one: terms.Terms, idf: NDArray[np.float64]) -> NDArray[np.float64]:
-    asked = np.zeros(terms.SIZE)
-    asked[one.columns] = (1 + np.log(one.counts)) * idf[one.columns]
-    values = (1 + np.log(rows.counts)) * idf[rows.columns]
-    row = np.repeat(np.arange(len(rows.starts) - 1), np.diff(rows.starts))
-    products = np.bincount(row, values * asked[rows.columns], minlength=len(rows.starts) - 1)
-    norms = np.sqrt(np.bincount(row, values * values, minlength=len(rows.starts) - 1)) * np.linalg.norm(asked)
-    cosines: NDArray[np.float64] = products / np.maximum(norms, 1e-12)
-    return cosines
+def _hit(item: PastItem, alike: Sequence[PastItem], score: float, passage: str) -> Hit:
+    resolution = next((one.resolution for one in (item, *alike) if one.resolution), "")
+    live = tuple(one.item_id for one in alike if not one.resolution)
+    return Hit(item.item_id, item.kind, item.title, score, passage, resolution, item.created_ms, len(alike), live)
