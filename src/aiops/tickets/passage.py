@@ -21,8 +21,8 @@ def passages(texts: Sequence[str], asked: NDArray[np.float32]) -> list[str]:
         return [""] * len(texts)
     found = terms(sentences)
     row = np.repeat(np.arange(len(sentences)), np.diff(found.starts))
-    worth = np.bincount(row, asked[found.columns], minlength=len(sentences))
-    worth /= np.sqrt(1 + np.diff(found.starts))  # a long sentence has more words by itself
+    sums = np.bincount(row, asked[found.columns], minlength=len(sentences))
+    worth = sums / np.sqrt(1 + np.diff(found.starts))  # a long sentence has more words by itself
     best, at = [], 0
     for text in pieces:
         own = worth[at : at + len(text)]

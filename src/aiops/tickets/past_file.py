@@ -20,12 +20,13 @@ from safetensors.numpy import save as save_arrays
 
 from aiops.errors import SnapshotError
 from aiops.tickets import terms
-from aiops.tickets.past_rows import WIDTH, PastItem, Rows
+from aiops.tickets.past_rows import PastItem, Rows
+from aiops.tickets.similar_kernel import HEAD
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 MANIFEST_BYTES_MAX = 64 * 1024 * 1024
-_ARRAYS = ("head", "tail", "scale", "starts", "columns", "counts", "tenant", "created")
+_ARRAYS = ("head", "tail", "scale", "crowd", "starts", "columns", "counts", "tenant", "created")
 
 
 def save(folder: Path, rows: Rows, arrays: dict[str, NDArray[Any]], encoder_digest: str) -> int:
@@ -103,7 +104,10 @@ def _number(folder: Path) -> int:
 
 def _rows(arrays: dict[str, NDArray[Any]], records: bytes, tenants: list[str]) -> Rows:
     """Checked: an index of numbers that do not fit together would read where nothing is."""
-    rows, size = Rows(), len(arrays["ends"])
+    width, size = len(arrays["center"]), len(arrays["ends"])
+    if width <= HEAD or arrays["axes"].shape != (width, width):
+        raise ValueError("axes and center do not fit")
+    rows = Rows(width)
     for name in _ARRAYS:
         array, grown = arrays[f"rows.{name}"], getattr(rows, name)
         wanted = (*{"starts": (size + 1,), "columns": array.shape, "counts": array.shape}.get(name, (size,)),)
@@ -121,12 +125,14 @@ def _rows(arrays: dict[str, NDArray[Any]], records: bytes, tenants: list[str]) -
     if len(columns) and not 0 <= columns.min() <= columns.max() < terms.SIZE:
         raise ValueError("rows.columns names a term that cannot be")
     ends = arrays["ends"]
-    if not np.isfinite(rows.scale.array).all() or (np.diff(ends) < 0).any() or (size and ends[-1] != len(records)):
+    if (
+        not np.isfinite([rows.scale.array, rows.crowd.array]).all()
+        or (np.diff(ends) < 0).any()
+        or (size and ends[-1] != len(records))
+    ):
         raise ValueError("numbers that are none, or items cut in two")
     if size and not 0 <= rows.tenant.array.min() <= rows.tenant.array.max() < len(tenants):
         raise ValueError("rows.tenant names none")
-    if arrays["axes"].shape[1:] != (WIDTH,) or arrays["center"].shape != arrays["axes"].shape[:1]:
-        raise ValueError("axes and center do not fit")
     rows.tenants = {name: code for code, name in enumerate(tenants)}
     begins = np.concatenate([[0], ends])
     rows.records = [records[begins[k] : begins[k + 1]] for k in range(size)]

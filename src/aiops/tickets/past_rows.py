@@ -5,6 +5,7 @@ whole is copied. Numbers that depend on all items (lengths under the IDF and the
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops.tickets.similar_kernel import HEAD, TAIL
+from aiops.tickets.similar_kernel import HEAD
 from aiops.tickets.terms import Terms, terms
 
-WIDTH = HEAD + TAIL
 TEXT_CHARS_MAX = 1000  # of an item that are kept and compared; what comes later in a long text is history and logs
+_AT_ONCE = 4096  # rows in one product
 NEVER = np.iinfo(np.int64).max  # of unknown time: before nothing
 
 
@@ -65,9 +66,10 @@ class Grown:
 class Rows:
     """The rows. `records` are the items as msgpack: a third of what the objects would take."""
 
-    def __init__(self) -> None:
-        self.head, self.tail = Grown(np.int8, HEAD), Grown(np.int8, TAIL)
-        self.scale = Grown(np.float32)
+    def __init__(self, width: int) -> None:
+        self.width = width  # of a vector
+        self.head, self.tail = Grown(np.int8, HEAD), Grown(np.int8, width - HEAD)
+        self.scale, self.crowd = Grown(np.float32), Grown(np.float32)
         self.starts, self.columns, self.counts = Grown(np.int64), Grown(np.int32), Grown(np.uint8)
         self.starts.append(np.zeros(1, np.int64))
         self.tenant, self.created = Grown(np.int32), Grown(np.int64)
@@ -79,9 +81,8 @@ class Rows:
         return len(self.records)
 
     def append(self, items: Sequence[PastItem], kept: NDArray[np.float32]) -> None:
-        """`kept` (n, 128): the vectors turned, the first 32 numbers holding most."""
-        scale = np.maximum(np.abs(kept).max(axis=1, initial=0), 1e-9) / 127
-        small = np.round(kept / scale[:, None]).astype(np.int8)
+        """`kept` (n, width): the vectors turned, the first numbers holding most. `crowd` is left to who knows it."""
+        small, scale = _small(kept)
         found = terms([item.joined for item in items])
         codes = [self.tenants.setdefault(item.tenant, len(self.tenants)) for item in items]
         times = [NEVER if item.created_ms is None else item.created_ms for item in items]
@@ -112,13 +113,18 @@ class Rows:
         """The item of a row."""
         return _decoder.decode(self.records[row])
 
-    def item_id(self, row: int) -> str:
-        """Its id alone."""
-        return _id_decoder.decode(self.records[row]).item_id
+    def key(self, row: int) -> tuple[str, str]:
+        """Tenant and id of a row."""
+        named = _key_decoder.decode(self.records[row])
+        return named.tenant, named.item_id
+
+    def places(self) -> dict[tuple[str, str], int]:
+        """Row by tenant and id."""
+        return {self.key(row): row for row in range(len(self))}
 
     def copied(self, rows: NDArray[np.intp]) -> "Rows":
         """These rows alone, in this order."""
-        other = Rows()
+        other = Rows(self.width)
         other.tenants = dict(self.tenants)
         starts = self.starts.array
         sizes = starts[rows + 1] - starts[rows]
@@ -127,15 +133,34 @@ class Rows:
         found = Terms(np.concatenate([[0], ends]), self.columns.array[at], self.counts.array[at])
         small = np.hstack([self.head.array[rows], self.tail.array[rows]])
         other._append(small, self.scale.array[rows], found, self.tenant.array[rows], self.created.array[rows])
+        other.crowd.append(self.crowd.array[rows])
         other.is_live.array[:] = self.is_live.array[rows]
         other.records = [self.records[row] for row in rows]
         return other
 
-    def vectors(self, rows: slice) -> NDArray[np.float32]:
-        """As they are kept: float32 (n, 128)."""
+    def turned(self, turn: NDArray[np.float32]) -> "Rows":
+        """The same rows, their vectors times `turn`, (width, width) and orthogonal; the rest is shared with this."""
+        other = copy(self)
+        other.head, other.tail = Grown(np.int8, HEAD), Grown(np.int8, self.width - HEAD)
+        other.scale = Grown(np.float32)
+        for start in range(0, len(self), _AT_ONCE):
+            small, scale = _small(self.vectors(slice(start, start + _AT_ONCE)) @ turn)
+            other.head.append(small[:, :HEAD])
+            other.tail.append(small[:, HEAD:])
+            other.scale.append(scale)
+        return other
+
+    def vectors(self, rows: slice | NDArray[np.intp]) -> NDArray[np.float32]:
+        """As they are kept: float32 (n, width)."""
         small = np.hstack([self.head.array[rows], self.tail.array[rows]])
         wide: NDArray[np.float32] = small * self.scale.array[rows, None]
         return wide
+
+
+def _small(kept: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """In 8 bits, and what one step of each row is."""
+    scale = np.maximum(np.abs(kept).max(axis=1, initial=0), 1e-9) / 127
+    return np.round(kept / scale[:, None]).astype(np.int8), scale.astype(np.float32)
 
 
 def _shortened(item: PastItem) -> PastItem:
@@ -147,7 +172,8 @@ def _shortened(item: PastItem) -> PastItem:
 @dataclass(frozen=True, slots=True)
 class _Named:
     item_id: str
+    tenant: str
 
 
-_id_decoder = msgspec.msgpack.Decoder(_Named)
+_key_decoder = msgspec.msgpack.Decoder(_Named)
 _encoder, _decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(PastItem)

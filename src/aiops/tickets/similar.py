@@ -1,14 +1,18 @@
 """Past tickets and incidents like a new one: exact hybrid search by words, their beginnings, and meaning.
 
-    score = (cosine of the centred vectors + 0.5 cosine of words + 0.5 cosine of beginnings) / 2
+    score = (cosine of the centred vectors + 0.5 cosine of words + 0.5 cosine of beginnings - 0.5 crowd) / 2
 
 A plain sum: a text of few rare words is ranked by its meaning, an error code by itself, and no part is scaled up to a
-say it has not earned. Exact: the best by this formula are found, of all items that tenant and time let in; the search
-passes over nothing that could be among them. Vectors are kept as 128 numbers of 8 bits, and the formula is over these.
+say it has not earned. Crowd is how near an item is to its ten nearest, less what is usual: what is a little like
+everything would otherwise stand in every answer (CSLS: Conneau et al. 2018, ICLR). Exact: the best by this formula are
+found, of all items that tenant and time let in; the search passes over nothing that could be among them. Vectors are
+kept in numbers of 8 bits, and the formula is over these.
 
 Items come and go one by one. What the formula takes from the whole (how rare a term is, the mean vector) is counted
 with every change and put in force together with the lists of the search, each time a tenth of the items, but at most
-4,096, have come or gone; in between scores keep their scale. A small index leans on the mean of other tickets.
+2,048, have come or gone; in between scores keep their scale. A small index leans on the mean of other tickets. Crowd
+is taken among all items, beyond 4,096 among 1,024 spread over them, and for all anew when their number has doubled;
+then the vectors are turned, too, so that their first numbers hold most and few rows are read to the end.
 """
 
 import threading
@@ -24,35 +28,39 @@ from aiops.errors import InputError
 from aiops.tickets import past_file, terms
 from aiops.tickets import similar_kernel as kernel
 from aiops.tickets.passage import passages
-from aiops.tickets.past_rows import TEXT_CHARS_MAX, WIDTH, Grown, PastItem, Rows
+from aiops.tickets.past_rows import TEXT_CHARS_MAX, Grown, PastItem, Rows
 
 __all__ = ["Hit", "PastItem", "Projection", "SimilarIndex"]
 HALF = np.float32(0.5)  # the say of words, and of their beginnings, beside the vectors
 SCORE_MAX = 2.0
 SAME = 0.7  # two items at least so alike say the same
-POOL = 50  # best items among which those that say the same are put together
+POOL = 30  # best items among which those that say the same are put together
 COMMON = 0.2  # of all items: a term in more of them tells nothing; no term in 50 or fewer is common
 COMMON_MIN = 50
 PRIOR = 100  # items that the mean of other tickets stands for
-REFIT_MIN, REFIT_MAX, REFIT_SHARE = 64, 4096, 0.1  # changes until IDF, mean and lists are made anew
+REFIT_MIN, REFIT_MAX, REFIT_SHARE = 64, 2048, 0.1  # changes until IDF, mean and lists are made anew
+TURNED_MIN = 1000
+NEIGHBOURS, CROWD_SHARE = 10, np.float32(0.5)
+CROWD_ALL_MAX, CROWD_SAMPLE = 4096, 1024
+_AT_ONCE = 4096  # rows in one product
 _LOG_COUNTS = np.concatenate([[0], 1 + np.log(np.arange(1, 256))]).astype(np.float32)
 
 
 class Projection(NamedTuple):
-    """From the encoder's vectors to those that are kept: (vector - center) @ axes."""
+    """From the encoder's vectors to those that are kept: (vector - center) @ axes, a mere turn."""
 
     center: NDArray[np.float32]  # (width,)
-    axes: NDArray[np.float32]  # (width, 128), orthogonal, the first holding most
+    axes: NDArray[np.float32]  # (width, width), orthogonal; the first holding most makes the search fast
 
     @classmethod
     def fit(cls, vectors: NDArray[np.float32]) -> "Projection":
-        """The first principal axes of sentence vectors of tickets, any tickets."""
-        center = vectors.mean(axis=0, dtype=np.float64)
+        """The principal axes of sentence vectors of tickets, any tickets."""
+        center = np.asarray(vectors.mean(axis=0), np.float32)
         _, axes = np.linalg.eigh(np.cov((vectors - center).T))
-        return cls(center.astype(np.float32), np.ascontiguousarray(axes[:, ::-1][:, :WIDTH], np.float32))
+        return cls(center, np.ascontiguousarray(axes[:, ::-1], np.float32))
 
     def kept(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, width) -> (n, 128)."""
+        """(n, width) -> (n, width)."""
         kept: NDArray[np.float32] = (vectors - self.center) @ self.axes
         return kept
 
@@ -60,7 +68,7 @@ class Projection(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A past item like the text asked about; `score` is 1 for the same text. `duplicates` counts the items among the
-    50 best that say the same as this one and are not shown, `live` names those of them without a resolution. Where
+    30 best that say the same as this one and are not shown, `live` names those of them without a resolution. Where
     the item has none, `resolution` is that of one that says the same."""
 
     item_id: str
@@ -78,10 +86,18 @@ class _Fit(NamedTuple):
     """What is taken from the whole, and how each row measures under it."""
 
     idf: NDArray[np.float32]  # (terms.SIZE,)
-    center: NDArray[np.float32]  # (128,)
+    center: NDArray[np.float32]  # (width,)
     lists: tuple[Any, ...]  # of similar_kernel.lists_of_terms, and how many rows they cover
     words: Grown  # float32 (rows, 2), of inverse_lengths
     vectors: Grown  # float32 (rows, 2), of vector_lengths
+
+
+class _Crowd(NamedTuple):
+    """Who stands for all in measuring how crowded it is around an item."""
+
+    sample: NDArray[np.float32]  # (n, width), centred, of length 1
+    usual: float
+    items: int  # in the index when it was taken
 
 
 class _View(NamedTuple):
@@ -90,6 +106,7 @@ class _View(NamedTuple):
     head: NDArray[np.int8]
     tail: NDArray[np.int8]
     scale: NDArray[np.float32]
+    crowd: NDArray[np.float32]
     starts: NDArray[np.int64]
     columns: NDArray[np.int32]
     counts: NDArray[np.uint8]
@@ -102,6 +119,7 @@ class _View(NamedTuple):
     words: NDArray[np.float32]
     vectors: NDArray[np.float32]
     rows: Rows
+    projection: Projection
 
 
 class SimilarIndex:
@@ -111,50 +129,61 @@ class SimilarIndex:
         self.projection, self.encoder_digest, self._items_max = projection, encoder_digest, items_max
         self._writing = threading.RLock()
         self._own = threading.local()
-        self._take(Rows())
+        self._rows = Rows(len(projection.center))
+        self._places: dict[tuple[str, str], int] = {}
+        self._seen_in: NDArray[np.int32] = np.zeros(terms.SIZE, np.int32)
+        self._sum: NDArray[np.float64] = np.zeros(self._rows.width)
+        self._crowd = _Crowd(np.empty((0, self._rows.width), np.float32), 0.0, 0)
+        self._changed = 0
+        self._refit(anew=False)
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def __contains__(self, item_id: str) -> bool:
-        return item_id in self._places
-
     def add(self, items: Sequence[PastItem], vectors: NDArray[np.float32]) -> None:
-        """One row of `vectors`, (n, width of the encoder), per item. An item whose id is there already replaces it.
-        Beyond `items_max` those added first go. Raises InputError where the vectors do not fit."""
+        """One row of `vectors`, (n, width of the encoder), per item. An item whose tenant and id are there already
+        replaces it. Beyond `items_max` those added first go. Raises InputError where the vectors do not fit."""
         if vectors.shape != (len(items), len(self.projection.center)):
             raise InputError(f"{len(items)} items with vectors of shape {vectors.shape}")
-        last = {item.item_id: k for k, item in enumerate(items)}
+        last = {(item.tenant, item.item_id): k for k, item in enumerate(items)}
         picked = sorted(last.values())[-self._items_max :]
         with self._writing:
-            self.remove([items[k].item_id for k in picked])
+            known = [self._places[key] for key in last if key in self._places]
+            self._drop(np.array(known, np.intp))
             spare = self._items_max - len(self) - len(picked)
             if spare < 0:
                 oldest = np.flatnonzero(self._rows.is_live.array)[:-spare]
                 self._drop(oldest)
             first = len(self._rows)
             self._rows.append([items[k] for k in picked], self.projection.kept(vectors[picked]))
-            self._places |= {items[k].item_id: first + n for n, k in enumerate(picked)}
+            self._places |= {(items[k].tenant, items[k].item_id): first + n for n, k in enumerate(picked)}
             self._count(first, len(self._rows), 1)
             self._measure(self._fit, first)
+            self._rows.crowd.append(self._crowded(np.arange(first, len(self._rows))))
             self._changed += len(picked)
             self._refit_if_due()
 
-    def remove(self, ids: Sequence[str]) -> None:
+    def remove(self, ids: Sequence[str], tenant: str = "") -> None:
         """Ids that are not there are passed over."""
         with self._writing:
-            rows = [self._places[item_id] for item_id in dict.fromkeys(ids) if item_id in self._places]
+            keys = dict.fromkeys((tenant, item_id) for item_id in ids)
+            rows = [self._places[key] for key in keys if key in self._places]
             if rows:
                 self._drop(np.array(rows))
                 self._refit_if_due()
 
     def refit(self) -> None:
-        """Puts IDF, mean and lists of now in force; `add` and `remove` do so when it is due."""
+        """Puts IDF, mean, lists and crowd of now in force; `add` and `remove` do so when it is due."""
+        self._refit(anew=True)
+
+    def _refit(self, anew: bool) -> None:
         with self._writing:
             live = np.flatnonzero(self._rows.is_live.array)
             if len(live) < (1 - REFIT_SHARE) * len(self._rows):
                 self._rows = self._rows.copied(live)
-                self._places = {self._rows.item_id(row): row for row in range(len(self._rows))}
+                self._places = self._rows.places()
+            if anew and len(self) >= TURNED_MIN:
+                self._turn()
             rows, items = self._rows, len(live)
             is_common = self._seen_in > max(COMMON_MIN, COMMON * items)
             idf = np.where(is_common, 0, np.log((2 + items) / (1 + self._seen_in))).astype(np.float32)
@@ -165,6 +194,8 @@ class SimilarIndex:
             lists = kernel.lists_of_terms(*csr, idf, terms.FIELD, _LOG_COUNTS, fit.words.array, len(rows), terms.SIZE)
             self._fit = fit._replace(lists=(*lists, len(rows)))
             self._changed = 0
+            if anew:
+                self._take_crowd()
             self._look()
 
     def search(
@@ -203,7 +234,7 @@ class SimilarIndex:
             scores, rows = self._best(view, vector, columns, asked, top, None, None, except_id, first)
         finally:
             asked[columns] = 0
-        return [(view.rows.item_id(int(row)), float(score)) for score, row in zip(scores, rows, strict=True)]
+        return [(view.rows.key(int(row))[1], float(score)) for score, row in zip(scores, rows, strict=True)]
 
     def _best(
         self,
@@ -221,9 +252,8 @@ class SimilarIndex:
         code = -1 if tenant is None else view.rows.tenants.get(tenant)
         if code is None or not len(view.scale):
             return np.empty(0, np.float32), np.empty(0, np.int64)
-        turned = self.projection.kept(vector[None])[0] - view.center
+        turned = view.projection.kept(vector[None])[0] - view.center
         turned /= max(float(np.linalg.norm(turned)), 1e-6)
-        step = np.float32(max(float(np.abs(turned).max()), 1e-6) / 32767)
         halves = (turned[: kernel.HEAD], turned[kernel.HEAD :])
         drop = np.array([halves[0] @ view.center[: kernel.HEAD], halves[1] @ view.center[kernel.HEAD :]], np.float32)
         csr = (view.starts, view.columns, view.counts, view.idf, terms.FIELD, _LOG_COUNTS, view.words)
@@ -233,6 +263,7 @@ class SimilarIndex:
         found, rows = kernel.best_rows(
             scores,
             np.empty_like(scores),
+            view.crowd,
             view.head,
             view.tail,
             view.scale,
@@ -240,13 +271,12 @@ class SimilarIndex:
             view.is_live,
             view.tenant,
             view.created,
-            np.round(turned / step).astype(np.int16),
-            step,
+            turned,
             drop,
             np.float32(np.linalg.norm(halves[1])),
             code,
             np.iinfo(np.int64).max if before_ms is None else before_ms - 1,
-            -1 if except_id is None else self._places.get(except_id, -1),
+            -1 if except_id is None else self._places.get((tenant or "", except_id), -1),
             top,
         )
         order = np.lexsort((rows, -found))
@@ -273,14 +303,12 @@ class SimilarIndex:
         room: NDArray[np.float32] = self._own.room
         return room
 
-    def _take(self, rows: Rows) -> None:
-        """Begins with these rows, all of them live."""
-        self._rows = rows
-        self._places = {rows.item_id(row): row for row in range(len(rows))}
-        self._seen_in, self._sum = np.zeros(terms.SIZE, np.int32), np.zeros(WIDTH)
-        self._changed = 0
+    def _take(self, rows: Rows, usual: float) -> None:
+        """Begins with these rows, all of them live and their crowd measured."""
+        self._rows, self._places = rows, rows.places()
         self._count(0, len(rows), 1)
-        self.refit()
+        self._refit(anew=False)
+        self._crowd = _Crowd(self._centred(_spread(len(rows))), usual, len(rows))
 
     def _count(self, first: int, stop: int, step: int) -> None:
         """Rows come (step 1) or go (-1)."""
@@ -292,7 +320,7 @@ class SimilarIndex:
     def _drop(self, dead: NDArray[np.intp]) -> None:
         for row in dead:
             self._count(row, row + 1, -1)
-            del self._places[self._rows.item_id(row)]
+            del self._places[self._rows.key(row)]
         self._rows.is_live.array[dead] = False
         self._changed += len(dead)
 
@@ -307,25 +335,69 @@ class SimilarIndex:
         fit.words.append(words)
         fit.vectors.append(vectors)
 
+    def _turn(self) -> None:
+        """Turns all vectors to the principal axes of these items."""
+        live = np.flatnonzero(self._rows.is_live.array)
+        _, axes = np.linalg.eigh(np.cov(self._rows.vectors(live[_spread(len(live))]).T))
+        turn = np.ascontiguousarray(axes[:, ::-1], np.float32)
+        self.projection = Projection(self.projection.center, self.projection.axes @ turn)
+        self._rows = self._rows.turned(turn)
+        self._sum = self._sum @ turn
+
+    def _take_crowd(self) -> None:
+        """Chooses who stands for all, and measures every row by them."""
+        rows = self._rows
+        live = np.flatnonzero(rows.is_live.array)
+        live = live[_spread(len(live))]
+        self._crowd = _Crowd(self._centred(live), 0.0, len(self))
+        crowd = self._crowded(np.arange(len(rows)), live)
+        self._crowd = self._crowd._replace(usual=float(crowd.mean()) if len(crowd) else 0.0)
+        rows.crowd = Grown(np.float32)
+        rows.crowd.append(crowd - np.float32(self._crowd.usual))
+
+    def _centred(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        kept = self._rows.vectors(rows) - self._fit.center
+        centred: NDArray[np.float32] = kept * self._fit.vectors.array[rows, :1]
+        return centred
+
+    def _crowded(self, rows: NDArray[np.intp], sample: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
+        """What each row gives away, less what is usual; `sample`: the rows of the sample, none near itself."""
+        among, nearest = self._crowd.sample, min(NEIGHBOURS, len(self._crowd.sample) - 1)
+        crowd = np.zeros(len(rows), np.float32)
+        if nearest < 1:
+            return crowd
+        for start in range(0, len(rows), _AT_ONCE):
+            some = rows[start : start + _AT_ONCE]
+            near = self._centred(some) @ among.T
+            if sample is not None:
+                _, own, place = np.intersect1d(some, sample, return_indices=True)
+                near[own, place] = -1
+            near.partition(near.shape[1] - nearest, axis=1)
+            crowd[start : start + _AT_ONCE] = near[:, -nearest:].mean(axis=1)
+        crowd *= CROWD_SHARE
+        return crowd - np.float32(self._crowd.usual)
+
     def _refit_if_due(self) -> None:
         if self._changed > max(REFIT_MIN, min(REFIT_MAX, REFIT_SHARE * len(self))):
-            self.refit()
+            self._refit(anew=len(self) > 2 * self._crowd.items)
         else:
             self._look()
 
     def _look(self) -> None:
         rows, fit = self._rows, self._fit
         self._view = _View(
-            rows.head.array, rows.tail.array, rows.scale.array, rows.starts.array, rows.columns.array,
-            rows.counts.array, rows.tenant.array, rows.created.array, rows.is_live.array, fit.idf, fit.center, fit.lists,
-            fit.words.array, fit.vectors.array, rows,
+            rows.head.array, rows.tail.array, rows.scale.array, rows.crowd.array, rows.starts.array,
+            rows.columns.array, rows.counts.array, rows.tenant.array, rows.created.array, rows.is_live.array, fit.idf,
+            fit.center, fit.lists,
+            fit.words.array, fit.vectors.array, rows, self.projection,
         )  # fmt: skip
 
     def save(self, folder: Path) -> int:
         """Replaces what `folder` held, as a whole; returns bytes. Raises OSError."""
         with self._writing:
             rows = self._rows.copied(np.flatnonzero(self._rows.is_live.array))
-        arrays = {"center": self.projection.center, "axes": self.projection.axes}
+            usual = np.array([self._crowd.usual])
+            arrays = {"center": self.projection.center, "axes": self.projection.axes, "usual": usual}
         return past_file.save(folder, rows, arrays, self.encoder_digest)
 
     @classmethod
@@ -333,8 +405,13 @@ class SimilarIndex:
         """Raises SnapshotError, and says why: missing, torn, of another format or another encoder."""
         rows, arrays = past_file.load(folder, encoder_digest)
         index = cls(Projection(arrays["center"], arrays["axes"]), encoder_digest, items_max)
-        index._take(rows)
+        index._take(rows, float(arrays["usual"][0]))
         return index
+
+
+def _spread(items: int) -> NDArray[np.intp]:
+    """All of them, or where they are many a sample spread over them."""
+    return np.linspace(0, items - 1, CROWD_SAMPLE).astype(np.intp) if items > CROWD_ALL_MAX else np.arange(items)
 
 
 def _weigh(text: str, idf: NDArray[np.float32], asked: NDArray[np.float32]) -> NDArray[np.int32]:

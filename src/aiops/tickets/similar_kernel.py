@@ -1,15 +1,16 @@
 """Loops of the search for similar items: exact, and most of the numbers never read.
 
 A score is what the words share plus the cosine of two vectors. What the words share comes from lists of rows per term.
-The vectors are split: the first 32 numbers, turned so that they hold most, are read for every row; what the other 96
-can add at most follows from their length (Cauchy-Schwarz), and only rows that could still be among the best by it are
-read to the end. Nothing is guessed: a row is passed over only where it cannot be among the best.
+The vectors are split: the first 128 numbers, turned so that they hold most, are read for every row; what the others can
+add at most follows from their length (Cauchy-Schwarz), and only rows that could still be among the best by it are read
+to the end. Nothing is guessed: a row is passed over only where it cannot be among the best.
 """
 
 import numba as nb
 import numpy as np
 
-HEAD, TAIL = 32, 96  # numbers of a vector: 128 together
+HEAD = 128  # numbers of a vector read for every row
+_SUMS = {"reassoc", "contract", "nsz"}  # sums may be taken in any order: several numbers at a time
 
 
 @nb.njit(cache=True, nogil=True)
@@ -21,7 +22,7 @@ def count_rows_of_terms(starts, columns, seen_in, step):
 
 @nb.njit(cache=True, nogil=True)
 def inverse_lengths(starts, columns, counts, idf, field, log_counts, first, stop, out):
-    """1 / length of a row's words and of its beginnings, into out[row]; 0 where it has none."""
+    """1 / length of a row's words and of its beginnings, into out[row - first]; 0 where it has none."""
     for i in range(first, stop):
         words, beginnings = np.float32(0), np.float32(0)
         for at in range(starts[i], starts[i + 1]):
@@ -30,24 +31,24 @@ def inverse_lengths(starts, columns, counts, idf, field, log_counts, first, stop
                 words += value * value
             else:
                 beginnings += value * value
-        out[i, 0] = 1 / np.sqrt(words) if words > 0 else 0
-        out[i, 1] = 1 / np.sqrt(beginnings) if beginnings > 0 else 0
+        out[i - first, 0] = 1 / np.sqrt(words) if words > 0 else 0
+        out[i - first, 1] = 1 / np.sqrt(beginnings) if beginnings > 0 else 0
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, fastmath=_SUMS)
 def vector_lengths(head, tail, scale, center, first, stop, out):
-    """Of row - center: (1 / length, length of its last 96 numbers / length) into out[row]."""
+    """Of row - center: (1 / length, length of what is behind its head / length) into out[row - first]."""
     for i in range(first, stop):
         whole, rest = np.float32(0), np.float32(0)
         for k in range(HEAD):
             x = head[i, k] * scale[i] - center[k]
             whole += x * x
-        for k in range(TAIL):
+        for k in range(tail.shape[1]):
             x = tail[i, k] * scale[i] - center[HEAD + k]
             rest += x * x
         whole = max(np.sqrt(whole + rest), np.float32(1e-6))
-        out[i, 0] = 1 / whole
-        out[i, 1] = np.sqrt(rest) / whole
+        out[i - first, 0] = 1 / whole
+        out[i - first, 1] = np.sqrt(rest) / whole
 
 
 @nb.njit(cache=True, nogil=True)
@@ -88,7 +89,7 @@ def shared(starts, columns, counts, idf, field, log_counts, lengths, asked, row)
 
 @nb.njit(cache=True, nogil=True)
 def shares(lists, starts, columns, counts, idf, field, log_counts, lengths, asked_columns, asked, scores):
-    """`shared` for every row into `scores`, zero before: by `lists` as far as they reach, the newest rows one by one."""
+    """`shared` for every row into `scores`, zero before: by `lists` as far as they reach, the newest one by one."""
     list_starts, list_rows, weights, listed = lists
     for column in asked_columns:
         weight = asked[column]
@@ -99,19 +100,28 @@ def shares(lists, starts, columns, counts, idf, field, log_counts, lengths, aske
         scores[i] = shared(starts, columns, counts, idf, field, log_counts, lengths, asked, i)
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, fastmath=_SUMS)
 def _head_product(head, i, query):
-    total = np.int32(0)
+    total = np.float32(0)
     for k in range(HEAD):
-        total += np.int32(head[i, k]) * np.int32(query[k])
+        total += np.float32(head[i, k]) * query[k]
     return total
 
 
-@nb.njit(cache=True, nogil=True)
+@nb.njit(cache=True, nogil=True, fastmath=_SUMS)
 def _tail_product(tail, i, query):
-    total = np.int32(0)
-    for k in range(TAIL):
-        total += np.int32(tail[i, k]) * np.int32(query[HEAD + k])
+    total = np.float32(0)
+    for k in range(tail.shape[1]):
+        total += np.float32(tail[i, k]) * query[HEAD + k]
+    return total
+
+
+@nb.njit(cache=True, nogil=True, fastmath=_SUMS)
+def _centred_product(numbers, scale, center, one, other):
+    total = np.float32(0)
+    for k in range(numbers.shape[1]):
+        first = np.float32(numbers[one, k]) * scale[one] - center[k]
+        total += first * (np.float32(numbers[other, k]) * scale[other] - center[k])
     return total
 
 
@@ -136,6 +146,7 @@ def _sink(best, best_rows, size):
 def best_rows(
     scores,
     slack,
+    crowd,
     head,
     tail,
     scale,
@@ -144,7 +155,6 @@ def best_rows(
     tenants,
     created,
     query,
-    step,
     drop,
     rest,
     tenant,
@@ -154,10 +164,10 @@ def best_rows(
 ):
     """(scores, rows) of the best `top`, unordered; fewer where fewer are let in.
 
-    `scores` comes with what the words share, and is used up; `slack` is room for as many. `query` int16 (128,) times
-    `step` is the centred vector asked about, of length 1; `drop` (2,): its product with the center, of the first 32
-    numbers and of the others; `rest`: the length of its last 96. Let in are live rows of `tenant` (-1: all) created
-    at `latest` or before, but for `skip`; of rows beyond `scores` none.
+    `scores` comes with what the words share, and is used up; `slack` is room for as many; `crowd` is what each row
+    gives away. `query` float32 (width,) is the centred vector asked about, of length 1; `drop` (2,): its
+    product with the center, of its head and of the rest; `rest`: the length of what is behind its head. Let in are live
+    rows of `tenant` (-1: all) created at `latest` or before, but for `skip`; of rows beyond `scores` none.
     """
     rows = len(scores)
     best, places = np.full(top, -np.inf, np.float32), np.full(top, -1, np.int64)
@@ -166,8 +176,8 @@ def best_rows(
             scores[i] = -np.inf
             slack[i] = 0
             continue
-        part = (_head_product(head, i, query) * (step * scale[i]) - drop[0]) * lengths[i, 0]
-        scores[i] += part
+        part = (_head_product(head, i, query) * scale[i] - drop[0]) * lengths[i, 0]
+        scores[i] += part - crowd[i]
         slack[i] = rest * lengths[i, 1] + np.float32(1e-5)
         if scores[i] > best[0]:
             best[0], places[0] = scores[i], i
@@ -175,13 +185,13 @@ def best_rows(
     for k in range(top):  # in full: what must be beaten is then known
         i = places[k]
         if i >= 0:
-            best[k] = scores[i] + (_tail_product(tail, i, query) * (step * scale[i]) - drop[1]) * lengths[i, 0]
+            best[k] = scores[i] + (_tail_product(tail, i, query) * scale[i] - drop[1]) * lengths[i, 0]
             slack[i] = -np.inf  # has been read
     order = np.argsort(best)
     best, places = best[order], places[order]
     for i in range(rows):
         if scores[i] + slack[i] > best[0]:
-            full = scores[i] + (_tail_product(tail, i, query) * (step * scale[i]) - drop[1]) * lengths[i, 0]
+            full = scores[i] + (_tail_product(tail, i, query) * scale[i] - drop[1]) * lengths[i, 0]
             if full > best[0]:
                 best[0], places[0] = full, i
                 _sink(best, places, top)
@@ -214,12 +224,8 @@ def first_alike(rows, bar, wanted, head, tail, scale, center, vectors, starts, c
             if first[b] >= 0:
                 continue
             other = rows[b]
-            product = np.float32(0)
-            for k in range(HEAD):
-                product += (head[one, k] * scale[one] - center[k]) * (head[other, k] * scale[other] - center[k])
-            for k in range(TAIL):
-                mean = center[HEAD + k]
-                product += (tail[one, k] * scale[one] - mean) * (tail[other, k] * scale[other] - mean)
+            product = _centred_product(head, scale, center[:HEAD], one, other)
+            product += _centred_product(tail, scale, center[HEAD:], one, other)
             cosine = product * vectors[one, 0] * vectors[other, 0]
             both = shared(starts, columns, counts, idf, field, log_counts, lengths, asked, other)
             if cosine + both >= bar:
