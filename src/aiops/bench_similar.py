@@ -69,16 +69,12 @@ def _made_up(memory: NDArray[np.float32]) -> Iterator[tuple[list[str], NDArray[n
         pairs = rng.integers(0, len(memory), (BATCH, 2))
         share = rng.random((BATCH, 1)).astype(np.float32)
         vectors = share * memory[pairs[:, 0]] + (1 - share) * memory[pairs[:, 1]]
-        vectors += (0.01 * rng.standard_normal(vectors.shape)).astype(np.float32)
+        vectors += 0.01 * rng.standard_normal(vectors.shape, np.float32)
         for k in range(10, BATCH, 10):  # told again in part
             words[k, :TOKENS:2] = words[k - 10, :TOKENS:2]
             vectors[k] = 0.8 * vectors[k - 10] + 0.2 * vectors[k]
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        yield (
-            [" ".join(f"w{word}" for word in row[:size]) for row, size in zip(words, sizes, strict=True)],
-            vectors,
-            sizes,
-        )
+        yield [" ".join(f"w{word}" for word in row[:size]) for row, size in zip(words, sizes, strict=True)], vectors
 
 
 def _resident() -> int:

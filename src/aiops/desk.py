@@ -13,12 +13,15 @@ import structlog
 
 from aiops.config import Tickets
 from aiops.errors import BundleError, InputError, OverloadError, SettingsError, TooLargeError
+from aiops.past import Past
 from aiops.tickets import bundle, teams
 from aiops.tickets.encoder import Encoder
 from aiops.tickets.pipeline import TriagePipeline
 from aiops.tickets.priority import matrix
 from aiops.tickets.reading import Reading, read
+from aiops.tickets.record import TicketRecord
 from aiops.tickets.routing import TeamHistory
+from aiops.tickets.similar import Hit
 from aiops.tickets.ticket import Ticket, Triage
 
 ENCODER, CLASSIFIER = Path("encoder/1"), Path("triage/1")
@@ -50,16 +53,19 @@ def load_pipeline(
 
 
 class Desk:
-    """Triages tickets; thread-safe. `start` loads the models. `needs`: the topology; `now_s`: the wall clock."""
+    """Triages tickets; thread-safe. `start` loads the models, and the past items kept in `folder` (None: nowhere).
+    `needs`: the topology; `now_s`: the wall clock."""
 
     def __init__(
         self,
         settings: Tickets,
         needs: Mapping[str, Sequence[str]] | None = None,
         now_s: Callable[[], float] = time.time,
+        folder: Path | None = None,
     ) -> None:
-        self._settings, self._needs, self._now_s = settings, needs, now_s
+        self._settings, self._needs, self._now_s, self._folder = settings, needs, now_s, folder
         self.team_history: Callable[[], TeamHistory] = TeamHistory  # empty, until there is a store
+        self._past: Past | None = None
         self._pipeline: TriagePipeline | None = None
         self._why_not = "the models are being loaded"
         self.is_loading = True
@@ -82,6 +88,8 @@ class Desk:
         try:
             pipeline = load_pipeline(self._settings, needs=self._needs)
             pipeline.triage([Ticket("warm up", "compiles what is compiled")])
+            self._past = Past(self._folder, self._settings, pipeline.encoder, pipeline.bundle.classifier.memory)
+            self._past.start()
             self._pipeline = pipeline
         except (BundleError, SettingsError) as error:
             self._why_not = str(error)
@@ -89,13 +97,48 @@ class Desk:
             return
         finally:
             self.is_loading = False
-        log.info("triage_ready", model=pipeline.model_version, outputs=list(pipeline.outputs))
+        log.info(
+            "triage_ready", model=pipeline.model_version, outputs=list(pipeline.outputs), past=len(self._past.index)
+        )
+
+    def stop(self) -> None:
+        """Saves the past items."""
+        if self._past is not None:
+            self._past.stop()
 
     def triage(self, tickets: Sequence[Ticket], readings: Sequence[Reading] | None = None) -> list[Triage]:
         """Answers in order; `readings`: as they were read already. Raises TooLargeError, InputError, OverloadError."""
         self.check_count(tickets)
         now_ms = int(1000 * self._now_s())
         return self.pipeline.triage(tickets, readings=readings, history=self.team_history(), now_ms=now_ms)
+
+    def read(self, tickets: Sequence[Ticket]) -> list[Reading]:
+        """The tickets as triage sees them. Raises as `triage`."""
+        self.check_count(tickets)
+        return self.pipeline.read(tickets)
+
+    def similar(self, tickets: Sequence[Ticket], readings: Sequence[Reading]) -> list[list[Hit]]:
+        """Per ticket the past items most like it, best first; none where there is no past to be read."""
+        return self._past.like(tickets, readings) if self._past is not None else [[] for _ in tickets]
+
+    @property
+    def past(self) -> Past:
+        """Raises OverloadError until it is loaded, or where the models cannot be."""
+        if self._past is None:
+            raise OverloadError(f"no past tickets now: {self._why_not}")
+        return self._past
+
+    def check(self) -> None:
+        """Raises OverloadError where nothing can be learned or forgotten now."""
+        _ = self.past
+
+    def learn(self, record: TicketRecord) -> None:
+        """Remembers a ticket that is kept, as it stands now. Raises OverloadError."""
+        self.past.learn(record)
+
+    def forget(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Forgets tickets, by (tenant, id), for good. Raises OverloadError."""
+        self.past.forget(keys)
 
     def check_count(self, tickets: Sequence[Ticket]) -> None:
         """Raises OverloadError without models, TooLargeError for too many, InputError for none."""

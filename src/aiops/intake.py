@@ -26,6 +26,7 @@ from aiops.tickets.priority import CAP_MS, capped, is_by_model
 from aiops.tickets.reading import Reading, read
 from aiops.tickets.record import Deed, TicketEvent, TicketRecord
 from aiops.tickets.redaction import redact
+from aiops.tickets.similar import Hit
 from aiops.tickets.ticket import Ticket, Triage
 
 ID_MAX = 200
@@ -80,6 +81,9 @@ class Intake:
         if records:
             added = stored(lambda: self._store.add(records))
             stored(lambda: self._linking.link(added))
+            if self._past is not None:
+                for one in added:
+                    self._past.learn(one)
             found |= {(one.tenant, one.ticket_id): one for one in added}
         return [(found[key], fresh.get(key) == k) for k, key in enumerate(keys)]
 
@@ -92,6 +96,13 @@ class Intake:
         if wanted.incident_id is not None:
             stored(self._linking.look_again)
         return stored(lambda: self._store.list(wanted, limit, cursor))
+
+    def similar(self, records: Sequence[TicketRecord]) -> list[list[Hit]]:
+        """Per ticket the past items most like it, older than it."""
+        tickets = [
+            Ticket(one.title, one.body, one.ticket_id, tenant=one.tenant, created_ms=one.created_ms) for one in records
+        ]
+        return self._desk.similar(tickets, [Reading(one.title, one.body) for one in records])
 
     def incidents(self, records: Sequence[TicketRecord]) -> Mapping[int, tuple[IncidentOf, ...]]:
         """The incidents that tickets likely belong to, by ticket number."""
@@ -114,7 +125,9 @@ class Intake:
         return given_ms
 
     def forget(self, requester: str, tenant: str | None, who: str) -> int:
-        """Deletes all tickets of a requester, of one tenant or of all; how many there were."""
+        """Deletes all tickets of a requester, of one tenant or of all; how many there were. Raises OverloadError."""
+        if self._past is not None:
+            self._past.check()
         gone = stored(lambda: self._store.forget(self._requester_key(requester), tenant))
         if self._past is not None:
             self._past.forget(gone)

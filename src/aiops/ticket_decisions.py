@@ -30,13 +30,16 @@ _Found = TypeVar("_Found")
 
 
 class Past(Protocol):
-    """What remembers resolved tickets, so that similar new ones show how they were mended."""
+    """What remembers tickets, so that similar new ones show how they were mended."""
+
+    def check(self) -> None:
+        """Raises OverloadError where nothing can be learned or forgotten now."""
 
     def learn(self, record: TicketRecord) -> None:
-        """A ticket was resolved."""
+        """A ticket came, or changed its state."""
 
     def forget(self, keys: Sequence[Key]) -> None:
-        """These tickets are gone, or open again."""
+        """These tickets are gone."""
 
 
 def stored(work: Callable[[], _Found]) -> _Found:
@@ -49,7 +52,7 @@ def stored(work: Callable[[], _Found]) -> _Found:
 
 
 class TicketDecisions:
-    """Thread-safe. `past` remembers what was resolved, if anything does."""
+    """Thread-safe. `past` remembers what became of them, if anything does."""
 
     def __init__(self, settings: Settings, store: TicketStore, desk: Desk, past: Past | None = None) -> None:
         self._settings, self._store, self._desk, self._past = settings.tickets, store, desk, past
@@ -103,7 +106,7 @@ class TicketDecisions:
         record, (why,) = self._without_personal_data(record, [why])
         saved = self._saved(life.reopen(record, who, why, now_ms))
         if self._past is not None:
-            self._past.forget([(record.tenant, record.ticket_id)])
+            self._past.learn(saved)
         return saved
 
     def reveal(self, record: TicketRecord, who: str, why: str, api_key: str, now_ms: int) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ import pytest
 
 from aiops.config import Settings
 from aiops.desk import Desk
+from aiops.past import Past
 from aiops.store.incident_store import Change
 from aiops.tickets.pipeline import TriagePipeline
 from aiops.tickets.priority import matrix
@@ -34,7 +35,8 @@ def make(settings: Settings, **tickets: Any) -> Iterator[Client]:
     desk = Desk(changed.tickets)
     shared = shared_desk().pipeline
     rows = matrix(changed.tickets.priority)
-    desk._pipeline = TriagePipeline(shared.bundle, shared._encoder, matrix=rows)
+    desk._pipeline = TriagePipeline(shared.bundle, shared.encoder, matrix=rows)
+    desk._past = Past(None, changed.tickets, shared.encoder, shared.bundle.classifier.memory)
     desk.is_loading = False
     yield from client_of(changed, Clock(NOW_S), desk)
 
@@ -65,6 +67,7 @@ def test_a_ticket_is_triaged_kept_and_found_again(client: Client) -> None:
     assert item["created"] == "2026-05-28T20:16:40.000Z"
     kept = client.get("/v1/tickets/T-1").json()
     assert kept == item | {"is_new": None}
+    assert item["similar"] == []
     assert ids(client) == ["T-1"]
     assert ids(client, category="access", priority=item["priority"]["label"], state="open") == ["T-1"]
     assert ids(client, category="network") == []
@@ -255,3 +258,33 @@ def test_what_an_incident_spreads_to_later_links_too(client: Client) -> None:
     stored = client.service.store.get(1)
     client.service.store.save([Change(replace(stored, entities=("service=search", "service=checkout")))])
     assert [one["id"] for one in client.get("/v1/tickets/S-1").json()["incidents"]] == ["INC-1"]
+
+
+def test_a_ticket_shows_who_said_the_same_before_and_what_helped(client: Client) -> None:
+    texts = ("The finance share denies me access.", "finance share denies me access!", "printer jam in tray 2")
+    for k, text in enumerate(texts):
+        sent = {"id": f"OLD-{k}", "body": text, "created_at": NOW_S - 9000 + k}
+        assert client.post("/v1/tickets", json=sent).status_code == 201
+    client.post("/v1/tickets/OLD-0/resolve", json={"resolution": "added to group FIN"})
+    (item,) = client.post("/v1/tickets", json=TICKET).json()["items"]
+    first = item["similar"][0]
+    assert (first["id"], first["resolution"], first["duplicates"]) in (
+        ("OLD-0", "added to group FIN", 1),
+        ("OLD-1", "added to group FIN", 1),
+    )
+    assert "finance share" in first["passage"]
+    asked = client.post("/v1/triage", json={"title": "no access to the finance share"}).json()["items"][0]
+    assert asked["similar"][0]["id"] in ("OLD-0", "OLD-1", "T-1")
+    client.post("/v1/tickets/OLD-0/reopen", json={"reason": "again"})
+    (other,) = client.post("/v1/triage", json={"title": "no access to the finance share"}).json()["items"]
+    assert all(one["resolution"] == "" for one in other["similar"]), "it did not help"
+    foreign = client.post("/v1/triage", json={"title": "no access to the finance share", "tenant": "acme"}).json()
+    assert foreign["items"][0]["similar"] == []
+
+
+def test_who_is_forgotten_is_in_no_similar_ticket(client: Client) -> None:
+    client.post("/v1/tickets", json={"id": "A", "body": "the blue kettle sings", "requester": "ann@example.com"})
+    asked = {"body": "a kettle that sings"}
+    assert client.post("/v1/triage", json=asked).json()["items"][0]["similar"][0]["id"] == "A"
+    client.post("/v1/requesters/forget", json={"requester": "ann@example.com"})
+    assert client.post("/v1/triage", json=asked).json()["items"][0]["similar"] == []

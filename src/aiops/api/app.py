@@ -30,6 +30,7 @@ from aiops.incidents.severity import Severity
 from aiops.intake import Intake
 from aiops.metrics.series import parse_matchers
 from aiops.metrics.timestamp import timestamp_ms
+from aiops.past import FOLDER
 from aiops.service import Service
 from aiops.store.incident_store import Evidence, IncidentFilter
 from aiops.store.team_history import StoredTeamHistory
@@ -71,11 +72,12 @@ _SAMPLES_BODY = {
 def create_app(service: Service, desk: Desk | None = None) -> ASGIApp:
     """The application; service and desk are started with it, in the background, and the service is stopped with it."""
     writes = Writes(service)
-    desk = desk or Desk(service.settings.tickets, service.settings.topology.depends_on, service.clock)
+    folder = service.settings.server.data_dir / FOLDER
+    desk = desk or Desk(service.settings.tickets, service.settings.topology.depends_on, service.clock, folder)
     engine = service.store.engine
     desk.team_history = StoredTeamHistory(engine, service.settings.tickets.team_history_s, service.clock)
     linking = TicketLinking(service.settings.topology, TicketLinks(engine))
-    intake = Intake(service.settings, TicketStore(engine), desk, service.clock, linking)
+    intake = Intake(service.settings, TicketStore(engine), desk, service.clock, linking, desk)
 
     def start() -> None:
         with ThreadPoolExecutor(1, "desk") as loading:
@@ -90,6 +92,7 @@ def create_app(service: Service, desk: Desk | None = None) -> ASGIApp:
         yield
         await asyncio.wait([starting])
         writes.close()
+        desk.stop()
         service.stop()
 
     key = HTTPBearer(auto_error=False, description="one of server.api_keys")  # the gate checks; this tells the reader

@@ -71,7 +71,8 @@ def add_ticket_deeds(app: FastAPI, intake: Intake, problems: dict[int | str, dic
     deeds = intake.decisions
 
     def whole(record: TicketRecord) -> shapes.TicketDetail:
-        return shapes.detail(record, intake.incidents([record]).get(record.number, ()))
+        (similar,) = intake.similar([record])
+        return shapes.detail(record, intake.incidents([record]).get(record.number, ()), similar)
 
     @app.post("/v1/tickets/{ticket_id}/correct", tags=["tickets"], responses=problems)
     def correct(ticket_id: str, body: Correct, tenant: Tenant = "") -> shapes.TicketDetail:

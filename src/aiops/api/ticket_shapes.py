@@ -10,6 +10,7 @@ from aiops.api.triage import TicketIn, TriageView, view
 from aiops.metrics.timestamp import iso
 from aiops.store.ticket_links import IncidentOf
 from aiops.tickets.record import TicketEvent, TicketRecord
+from aiops.tickets.similar import Hit
 from aiops.tickets.ticket import Ticket
 
 StateName = Literal["open", "resolved", "closed"]
@@ -134,9 +135,11 @@ def summary(record: TicketRecord, incidents: Sequence[IncidentOf]) -> TicketSumm
     )
 
 
-def detail(record: TicketRecord, incidents: Sequence[IncidentOf], is_new: bool | None = None) -> TicketDetail:
+def detail(
+    record: TicketRecord, incidents: Sequence[IncidentOf], similar: Sequence[Hit], is_new: bool | None = None
+) -> TicketDetail:
     """The whole ticket."""
-    triage = view(Ticket(record.title, record.body, record.ticket_id), record.triage)
+    triage = view(Ticket(record.title, record.body, record.ticket_id), record.triage, similar)
     return TicketDetail(
         **dict(triage),
         tenant=record.tenant,

@@ -40,7 +40,11 @@ def _add_receiving(app: FastAPI, intake: Intake, problems: Problems) -> None:
         if not any(is_new for _, is_new in kept):
             response.status_code = 200
         incidents = intake.incidents([record for record, _ in kept])
-        items = [shapes.detail(record, incidents.get(record.number, ()), is_new) for record, is_new in kept]
+        similar = intake.similar([record for record, _ in kept])
+        items = [
+            shapes.detail(record, incidents.get(record.number, ()), hits, is_new)
+            for (record, is_new), hits in zip(kept, similar, strict=True)
+        ]
         return shapes.TicketsReply(items=items, took_ms=round(1000 * (time.perf_counter() - started), 2))
 
     @app.post("/v1/requesters/forget", tags=["tickets"], responses=problems)
@@ -93,4 +97,5 @@ def _add_reading(app: FastAPI, intake: Intake, problems: Problems) -> None:
     def get_ticket(ticket_id: str, tenant: TenantQuery = "") -> shapes.TicketDetail:
         """One ticket: what was said of it, what people decided, and when."""
         record = intake.ticket(tenant, ticket_id)
-        return shapes.detail(record, intake.incidents([record]).get(record.number, ()))
+        (similar,) = intake.similar([record])
+        return shapes.detail(record, intake.incidents([record]).get(record.number, ()), similar)

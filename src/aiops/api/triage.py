@@ -1,6 +1,7 @@
 """POST /v1/triage: tickets in, answers out. Nothing is kept."""
 
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import FastAPI
@@ -9,7 +10,8 @@ from starlette.responses import Response
 
 from aiops.api import schemas as shapes
 from aiops.desk import Desk
-from aiops.metrics.timestamp import timestamp_ms
+from aiops.metrics.timestamp import iso, timestamp_ms
+from aiops.tickets.similar import Hit
 from aiops.tickets.ticket import Answer, Reason, Ticket, Triage
 
 Line = Annotated[str, Field(max_length=1000)]
@@ -92,6 +94,20 @@ class RiskView(BaseModel):
     reasons: list[ReasonView]
 
 
+class SimilarView(BaseModel):
+    """A past ticket or incident like this one."""
+
+    resolution: str = Field(description="what mended it, or one that says the same; empty: nothing did yet")
+    id: str
+    kind: str = Field(description="ticket or incident")
+    title: str
+    score: float = Field(description="1: the same text")
+    passage: str = Field(description="its sentence that matches best")
+    created: str | None
+    duplicates: int = Field(description="how many more say the same")
+    live: list[str] = Field(description="ids of those of them that nobody resolved yet")
+
+
 class TriageView(BaseModel):
     """The answers to one ticket; an output that the model in use does not know is null."""
 
@@ -109,6 +125,7 @@ class TriageView(BaseModel):
     language: str | None = Field(description="null: it cannot be told")
     redactions: dict[str, int] = Field(description="personal data left out, by kind")
     outputs: dict[str, AnswerView] = Field(description="what a model of your own answers besides")
+    similar: list[SimilarView] = Field(description="past tickets and incidents of the same tenant, most alike first")
     model_version: str
 
 
@@ -127,20 +144,22 @@ def add_triage(app: FastAPI, desk: Desk, problems: dict[int | str, dict[str, Any
 
     @app.post("/v1/triage", tags=["tickets"], response_model=TriageReply, responses=problems)
     def triage(body: TriageIn) -> Response:
-        """Category, type, urgency, impact, sentiment, priority and teams of one ticket, or of up to `batch_max`.
+        """Category, type, urgency, impact, sentiment, priority, teams and similar past items of one ticket, or of up to
+        `batch_max`.
 
         Each answer has a calibrated probability, the alternatives, and why. `abstained` says that it is not sure enough
         (`tickets.precision`).
         """
         started = time.perf_counter()
         tickets = [one.ticket() for one in (body.tickets if body.tickets is not None else [body])]
-        found = desk.triage(tickets)
-        items = [view(ticket, one) for ticket, one in zip(tickets, found, strict=True)]
+        readings = desk.read(tickets)
+        found, similar = desk.triage(tickets, readings), desk.similar(tickets, readings)
+        items = [view(ticket, one, hits) for ticket, one, hits in zip(tickets, found, similar, strict=True)]
         reply = TriageReply(items=items, took_ms=round(1000 * (time.perf_counter() - started), 2))
         return Response(reply.model_dump_json(), media_type="application/json")  # as it is: not validated once more
 
 
-def view(ticket: Ticket, triage: Triage) -> TriageView:
+def view(ticket: Ticket, triage: Triage, similar: Sequence[Hit] = ()) -> TriageView:
     """As the API shows it."""
     answers = {name: _answer(answer) for name, answer in triage.answers.items()}
     named = {name: answers.get(name) for name in _NAMED}
@@ -162,8 +181,17 @@ def view(ticket: Ticket, triage: Triage) -> TriageView:
         language=triage.language or None,
         redactions=dict(triage.redactions),
         outputs=others,
+        similar=[_similar(hit) for hit in similar],
         model_version=triage.model_version,
     )
+
+
+def _similar(hit: Hit) -> SimilarView:
+    return SimilarView(
+        resolution=hit.resolution, id=hit.item_id, kind=hit.kind, title=hit.title, score=round(hit.score, 4),
+        passage=hit.passage, created=None if hit.created_ms is None else iso(hit.created_ms),
+        duplicates=hit.duplicates, live=list(hit.live),
+    )  # fmt: skip
 
 
 def _answer(answer: Answer) -> AnswerView:

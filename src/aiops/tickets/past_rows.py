@@ -18,7 +18,7 @@ from aiops.tickets.terms import Terms, terms
 
 TEXT_CHARS_MAX = 1000  # of an item that are kept and compared; what comes later in a long text is history and logs
 _AT_ONCE = 4096  # rows in one product
-NEVER = np.iinfo(np.int64).max  # of unknown time: before nothing
+UNKNOWN = np.iinfo(np.int64).min  # of unknown time: before anything that is asked now
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,8 @@ class PastItem:
 
     @property
     def joined(self) -> str:
-        """What is compared."""
-        both = f"{self.title}\n{self.text}" if self.title and self.text else self.title or self.text
-        return both[:TEXT_CHARS_MAX]
+        """Title and text as one, as `Reading.joined`."""
+        return f"{self.title}\n{self.text}" if self.title and self.text else self.title or self.text
 
 
 class Grown:
@@ -83,9 +82,9 @@ class Rows:
     def append(self, items: Sequence[PastItem], kept: NDArray[np.float32]) -> None:
         """`kept` (n, width): the vectors turned, the first numbers holding most. `crowd` is left to who knows it."""
         small, scale = _small(kept)
-        found = terms([item.joined for item in items])
+        found = terms([item.joined[:TEXT_CHARS_MAX] for item in items])
         codes = [self.tenants.setdefault(item.tenant, len(self.tenants)) for item in items]
-        times = [NEVER if item.created_ms is None else item.created_ms for item in items]
+        times = [UNKNOWN if item.created_ms is None else item.created_ms for item in items]
         self._append(small, scale, found, np.array(codes, np.int32), np.array(times, np.int64))
         self.records += [
             _encoder.encode(item if len(item.text) <= TEXT_CHARS_MAX else _shortened(item)) for item in items

@@ -41,7 +41,7 @@ class TriagePipeline:
         matrix: priority.Matrix = priority.ITIL,
         needs: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self.bundle, self._encoder, self._reader = bundle, encoder, reader
+        self.bundle, self.encoder, self._reader = bundle, encoder, reader
         self._teams, self._precision, self._matrix = teams, precision, matrix
         self._router = Router(teams, needs or {})
         self._languages = frozenset(bundle.about.get("languages", ()))
@@ -63,6 +63,10 @@ class TriagePipeline:
         outputs = self.bundle.classifier.outputs
         return frozenset(outputs[output].classes) if output in outputs else frozenset()
 
+    def read(self, tickets: Sequence[Ticket]) -> list[Reading]:
+        """The tickets as they are triaged: the newest message, without personal data."""
+        return [self._reader(ticket.title, ticket.body) for ticket in tickets]
+
     def triage(
         self,
         tickets: Sequence[Ticket],
@@ -77,9 +81,9 @@ class TriagePipeline:
             return []
         classifier = self.bundle.classifier
         if readings is None:
-            readings = [self._reader(ticket.title, ticket.body) for ticket in tickets]
+            readings = self.read(tickets)
         titles, texts = [one.title for one in readings], [one.joined for one in readings]
-        vectors = self._encoder.encode(texts)
+        vectors = self.encoder.encode(texts)
         features = self.bundle.idf.features(titles, texts, vectors)
         near = classifier.neighbours(vectors.sentence)
         predictions = classifier.predict(features, near)

@@ -55,14 +55,13 @@ class Projection(NamedTuple):
     @classmethod
     def fit(cls, vectors: NDArray[np.float32]) -> "Projection":
         """The principal axes of sentence vectors of tickets, any tickets."""
-        center = np.asarray(vectors.mean(axis=0), np.float32)
-        _, axes = np.linalg.eigh(np.cov((vectors - center).T))
+        center: NDArray[np.float32] = vectors.mean(axis=0)
+        axes = np.linalg.eigh(np.cov((vectors - center).T)).eigenvectors
         return cls(center, np.ascontiguousarray(axes[:, ::-1], np.float32))
 
     def kept(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, width) -> (n, width)."""
-        kept: NDArray[np.float32] = (vectors - self.center) @ self.axes
-        return kept
+        return np.asarray((vectors - self.center) @ self.axes, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +208,7 @@ class SimilarIndex:
     ) -> list[Hit]:
         """The best `top`, best first, of several that say the same only the best. `text` is title and body as reading
         left them, `vector` its (width,) sentence vector. `tenant` None searches all; `before_ms` lets in only items
-        created earlier, of known time."""
+        created earlier or at an unknown time."""
         view, asked = self._view, self._asked()
         columns = _weigh(text, view.idf, asked)
         try:
@@ -307,8 +306,10 @@ class SimilarIndex:
         """Begins with these rows, all of them live and their crowd measured."""
         self._rows, self._places = rows, rows.places()
         self._count(0, len(rows), 1)
+        if len(rows) > self._items_max:
+            self._drop(np.arange(len(rows) - self._items_max))
         self._refit(anew=False)
-        self._crowd = _Crowd(self._centred(_spread(len(rows))), usual, len(rows))
+        self._crowd = _Crowd(self._centred(_spread(len(self._rows))), usual, len(self))
 
     def _count(self, first: int, stop: int, step: int) -> None:
         """Rows come (step 1) or go (-1)."""
@@ -338,7 +339,7 @@ class SimilarIndex:
     def _turn(self) -> None:
         """Turns all vectors to the principal axes of these items."""
         live = np.flatnonzero(self._rows.is_live.array)
-        _, axes = np.linalg.eigh(np.cov(self._rows.vectors(live[_spread(len(live))]).T))
+        axes = np.linalg.eigh(np.cov(self._rows.vectors(live[_spread(len(live))]).T)).eigenvectors
         turn = np.ascontiguousarray(axes[:, ::-1], np.float32)
         self.projection = Projection(self.projection.center, self.projection.axes @ turn)
         self._rows = self._rows.turned(turn)
