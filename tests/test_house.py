@@ -35,6 +35,7 @@ FLOORS = (
         "ticket_decisions",
         "ticket_linking",
         "triage_table",
+        "similar_table",
     ),
     (
         "api",
@@ -52,7 +53,7 @@ FLOORS = (
         "demo",
     ),
     ("terminal",),
-    ("ticket_commands",),
+    ("ticket_commands", "similar_commands"),
     ("cli", "__main__"),
 )
 NEIGHBOURS = {  # rooms of one floor that may know each other, and how

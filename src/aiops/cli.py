@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 import aiops
-from aiops import log, ticket_commands
+from aiops import log, similar_commands, ticket_commands
 from aiops.config import load
 from aiops.errors import InputError
 from aiops.terminal import ConfigOption, err, errors_told, loaded, out, progress_bar
@@ -33,6 +33,9 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_mar
 bench_app = typer.Typer(no_args_is_help=True, help="Measure speed and memory; one JSON object each.")
 app.add_typer(bench_app, name="bench")
 app.command()(ticket_commands.triage)
+app.command()(similar_commands.similar)
+app.command()(similar_commands.index)
+bench_app.command("similar")(similar_commands.bench_similar)
 bench_app.command("triage")(ticket_commands.bench_triage)
 bench_app.command("desk")(ticket_commands.bench_desk)
 BACKTEST_REPORT = Path("backtest.html")
