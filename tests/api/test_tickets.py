@@ -275,7 +275,7 @@ def test_a_ticket_shows_who_said_the_same_before_and_what_helped(client: Client)
     assert "finance share" in first["passage"]
     asked = client.post("/v1/triage", json={"title": "no access to the finance share"}).json()["items"][0]
     assert asked["similar"][0]["id"] in ("OLD-0", "OLD-1", "T-1")
-    client.post("/v1/tickets/OLD-0/reopen", json={"reason": "again"})
+    assert client.post("/v1/tickets/OLD-0/reopen", json={"why": "again"}).status_code == 200
     (other,) = client.post("/v1/triage", json={"title": "no access to the finance share"}).json()["items"]
     assert all(one["resolution"] == "" for one in other["similar"]), "it did not help"
     foreign = client.post("/v1/triage", json={"title": "no access to the finance share", "tenant": "acme"}).json()
