@@ -37,6 +37,24 @@ def test_a_set_is_learned_and_judged(data: Path) -> None:
     assert 0.8 < figures.accuracy <= figures.top_3 == 1
     assert figures.precision >= 0.85 and 0 < figures.coverage <= 1
     assert figures.oos_recall is not None
+    assert 0.6 < figures.few_shot <= figures.accuracy
+    assert figures.elsewhere is None
+
+
+def test_sets_of_the_same_classes_judge_each_others_models(tmp_path: Path) -> None:
+    tickets = [one for one in read() if one.category != "noise"][::5]
+    for place, name in enumerate(("one", "two")):
+        (tmp_path / name).mkdir()
+        for part, rows in (("train", tickets[place::3]), ("validation", tickets[2::3])):
+            columns = {"text": [one.body for one in rows], "sentiment": [one.sentiment for one in rows]}
+            pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / name / f"{part}.parquet")
+    one, two = bench_triage(tmp_path, Encoder.load(shipped_models() / ENCODER))
+    assert one.elsewhere == pytest.approx(one.macro_f1) and two.elsewhere == pytest.approx(two.macro_f1), "same rows"
+
+
+def test_only_the_sets_named_are_judged(data: Path) -> None:
+    with pytest.raises(InputError, match="no set another; there are own"):
+        list(bench_triage(data, Encoder.load(shipped_models() / ENCODER), sets=["another"]))
 
 
 def test_a_folder_without_sets_is_told(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def triage(
 
 def bench_triage(
     data: Annotated[Path, typer.Option(help="folder of sets, each with train.parquet and validation.parquet")],
+    sets: Annotated[list[str] | None, typer.Option("--set", help="this set alone; may be repeated")] = None,
     config: ConfigOption = None,
 ) -> None:
     """Fit a model to each set's train part and judge its validation part (needs scikit-learn: the train extra)."""
@@ -55,19 +56,27 @@ def bench_triage(
 
     with errors_told():
         try:
+            from aiops.bench_triage import TEXTS_MAX
             from aiops.bench_triage import bench_triage as measure
         except ModuleNotFoundError as error:
             raise InputError(f"{error.name} is not installed: make train-setup") from None
-        encoder = load_encoder(loaded(config).settings.tickets, threads=os.cpu_count() or 1)
+        settings = loaded(config).settings.tickets.model_copy(update={"cache_texts_max": TEXTS_MAX})
+        encoder = load_encoder(settings, threads=os.cpu_count() or 1)
         table = Table(
             "set", "target", "train", "judged", "classes", "accuracy", "macro-F1", "top 3", "calibration error",
-            "answered at 90 %", "right then", "out of scope found", "fit s", box=None,
+            "answered at 90 %", "right then", "out of scope found", "10 a class", "other desk F1", "fit s", box=None,
         )  # fmt: skip
-        for one in measure(data, encoder, lambda name: err.print(f"{name} ...", highlight=False)):
+
+        def told(step: str) -> None:
+            err.print(escape(f"{step} ..."), highlight=False, soft_wrap=True)
+
+        for one in measure(data, encoder, told, sets or ()):
             figures = (one.accuracy, one.macro_f1, one.top_3, one.calibration_error, one.coverage, one.precision)
-            found = "" if one.oos_recall is None else f"{one.oos_recall:.3f}"
+            found, elsewhere = ("" if x is None else f"{x:.3f}" for x in (one.oos_recall, one.elsewhere))
             sizes = (str(one.train), str(one.validation), str(one.classes))
-            table.add_row(one.name, one.target, *sizes, *(f"{x:.3f}" for x in figures), found, f"{one.fit_s:.0f}")
+            last = (found, f"{one.few_shot:.3f}", elsewhere, f"{one.fit_s:.0f}")
+            table.add_row(one.name, one.target, *sizes, *(f"{x:.4f}" for x in figures), *last)
+            told(f"{one.name}: {one.accuracy:.4f} right")
         out.print(table)
 
 

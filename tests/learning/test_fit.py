@@ -6,7 +6,16 @@ import pytest
 from aiops.desk import ENCODER, shipped_models
 from aiops.errors import InputError
 from aiops.learning.fit import Fitted, Table, fit
-from aiops.tickets.classifier import PRECISIONS, nearest, softmax, threshold
+from aiops.tickets.classifier import (
+    NEIGHBOUR_COSINE,
+    PRECISIONS,
+    VOTE_FLOOR,
+    Neighbours,
+    nearest,
+    softmax,
+    threshold,
+    votes,
+)
 from aiops.tickets.encoder import Encoder
 from training.tickets import faults, read
 from training.triage import default_table
@@ -65,10 +74,42 @@ def test_times_fold_forward_only(encoder: Encoder) -> None:
         assert times[train].max() < times[test].min()
 
 
+def test_the_older_two_thirds_are_never_judged() -> None:
+    from aiops.learning.fit import _folds
+
+    times = np.arange(60)[::-1]
+    tested = np.concatenate([test for _, test in _folds(np.zeros(60, np.intp), times)])
+    assert sorted(times[tested]) == list(range(40, 60))
+
+
 def test_nearest_is_the_full_sort() -> None:
-    cosines = np.random.default_rng(3).normal(size=(4, 200)).astype(np.float32)
-    found = nearest(cosines)
-    np.testing.assert_array_equal(found.place, np.argsort(-cosines, axis=1)[:, :10])
+    rng = np.random.default_rng(3)
+    asked, memory = rng.normal(size=(1100, 6)).astype(np.float32), rng.normal(size=(200, 6)).astype(np.float32)
+    found = nearest(asked, memory)
+    cosines = np.array([[float(a @ m) for m in memory] for a in asked[[0, 511, 512, 1099]]])
+    np.testing.assert_array_equal(found.place[[0, 511, 512, 1099]], np.argsort(-cosines, axis=1)[:, :10])
+    assert nearest(asked, memory[:4]).place.shape == (1100, 4)
+
+
+def test_votes_are_those_of_the_plain_sum() -> None:
+    near = Neighbours(np.array([[0, 1, 2, 3]]), np.array([[0.9, 0.8, 0.7, 0.6]], np.float32))
+    labels = np.array([1, 0, -1, 1], np.int16)
+    say = [np.exp((cosine - 1) / NEIGHBOUR_COSINE) for cosine in near.cosine[0]]
+    share = np.array([say[1], say[0] + say[3], 0]) / (say[0] + say[1] + say[3])
+    np.testing.assert_allclose(votes(near, labels, 3)[0], np.log1p(share / VOTE_FLOOR), rtol=1e-5)
+    assert not votes(near, np.full(4, -1, np.int16), 3).any()
+
+
+def test_a_class_of_few_examples_is_known_by_its_name(encoder: Encoder) -> None:
+    rows = {"coffee_machine": "no espresso since the filter was changed", "parking_permit": "my plate is not let in"}
+    titles = [f"{text} {k}" for text in rows.values() for k in range(4)]
+    labels = [name for name in rows for _ in range(4)]
+    fitted = fit(Table(titles, [""] * 8, {"category": labels}), encoder)
+    heads = fitted.classifier.heads
+    asked = ["parking permit", "coffee machine"]
+    features = fitted.idf.features(["", ""], asked, encoder.encode(asked))
+    word_only = features._replace(dense=np.zeros_like(features.dense))  # no vector says what a word means
+    assert heads.margins(word_only).argmax(1).tolist() == [1, 0]
 
 
 def test_softmax_rows_sum_to_one_and_a_higher_temperature_is_less_sure() -> None:

@@ -46,13 +46,13 @@ def test_every_answer_to_what_is_no_ticket_is_abstained_from(pipeline: TriagePip
 
 def test_reasons_add_up_to_the_margin(pipeline: TriagePipeline, encoder: Encoder) -> None:
     text = f"{SHARE.title}\n{SHARE.body}"
-    features = pipeline.bundle.idf.features([SHARE.title], [text], encoder.encode([text]))
-    margins = pipeline.bundle.classifier.heads.margins(features)[0]
+    classifier, vectors = pipeline.bundle.classifier, encoder.encode([text])
+    features = pipeline.bundle.idf.features([SHARE.title], [text], vectors)
+    predictions = classifier.predict(features, classifier.neighbours(vectors.sentence))
     triage = pipeline.triage([SHARE])[0]
     for name in ("category", "type", "sentiment"):
         answer = triage.answers[name]
-        classes = pipeline.bundle.classifier.outputs[name].classes
-        margin = margins[pipeline.bundle.classifier.heads.columns[name]][classes.index(answer.label)]
+        margin = predictions[name].margins[0, predictions[name].classes.index(answer.label)]
         weights = [reason.weight for reason in answer.reasons if reason.what != "rule"]
         assert sum(weights) == pytest.approx(margin, abs=1e-3)
     words = {reason.text for reason in triage.answers["category"].reasons}

@@ -1,17 +1,18 @@
 """Labelled tickets -> a classifier, in seconds to minutes on a CPU.
 
-One-vs-rest linear support vectors where a class has many examples, multinomial logistic regression where it has few.
-What the answers are worth is learned on held-out folds: each fold's tickets are scored by heads that never saw them,
-and from these the temperature, the trust model and the abstention thresholds follow. Tickets that carry a time are
-folded forward (learn from the past, judge the next part), since a random fold would let near-copies of next week's
-tickets leak in.
+Linear support vectors, one class against the rest, and beside them the votes of the nearest known tickets. Where a
+class has few examples its name is one more. What the answers are worth is learned on held-out folds: each fold's
+tickets are scored by heads and neighbours that never saw them, and from these the temperature, the trust model and the
+abstention thresholds follow. Tickets that carry a time are folded forward (learn from the past, judge the next part;
+the older two thirds are only learned from), since a random fold would let near-copies of next week's tickets leak in.
 
 Needs scikit-learn (the `train` extra); what it returns does not.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,9 @@ from scipy import sparse
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
-from sklearn.svm import LinearSVC
 
 from aiops.errors import InputError
+from aiops.learning.support_vectors import Matrix, Planes, fit_planes
 from aiops.tickets import classifier as C
 from aiops.tickets import ngrams
 from aiops.tickets.encoder import Encoder, Vectors
@@ -29,13 +30,16 @@ from aiops.tickets.features import Features, Idf
 from aiops.tickets.reading import read_all
 
 FOLDS = 3
-FEW = 30  # examples per class (mean) up to which logistic regression is better than support vectors
-SHORT_TOKENS = 20  # median words of a text up to which the softer margin wins: C 0.5, longer ones 0.2
-MEMORY_MAX = 8000  # remembered texts; more are thinned evenly: each ticket is compared with all
+FEW = 30  # examples per class (mean) up to which a class's name is worth an example, and errors cost more
+COST_FEW, COST_SHORT, COST = 1.0, 0.5, 0.2  # C of the support vectors: few examples, many short texts, many long ones
+SHORT_TOKENS = 20  # median words of a text up to which it is short
+MEMORY_MAX = 32_000  # remembered texts; more are thinned evenly: each ticket is compared with all, in 5 ms
+VOTES = 0.5  # weight of the neighbours' votes, in temperatures of the heads' margins: between 0.2 and 1 all are as good
 SHRINK = 0.2  # of covariances towards the scaled identity
 SCOPE_LOST = 0.03  # of held-out tickets refused as no ticket, where nothing else is said
 SEED = 0
 _ABSENT = -2.0  # margin of a class that a fold never saw
+_SEPARATORS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +76,19 @@ def fit(
     progressed: Callable[[str], None] = lambda _: None,
 ) -> Fitted:
     """Fits every output of the table. `scope_output` names the one whose classes span what a ticket can be; outputs in
-    `balanced` weigh rare classes as much as common ones. Raises InputError where an output has fewer than two classes.
+    `balanced` weigh rare classes as much as common ones. Raises InputError where an output has fewer
+    than two classes.
     """
     progressed("reading texts")
     titles, texts = table.read()
     vectors = encoder.encode(texts)
     idf = Idf.fit(titles, texts)
     features = idf.features(titles, texts, vectors)
-    matrix = to_sparse(features)
+    matrix = to_matrix(features)
     kept = _memory_rows(len(texts))
     is_short = np.median([text.count(" ") + 1 for text in texts]) <= SHORT_TOKENS
     outputs: dict[str, C.Output] = {}
-    weights: list[NDArray[np.float64]] = []
-    biases: list[NDArray[np.float64]] = []
+    learned: list[Planes] = []
     columns: dict[str, slice] = {}
     held: dict[str, _Held] = {}
     for name, labels in table.labels.items():
@@ -95,29 +99,31 @@ def fit(
         if len(classes) < 2:
             raise InputError(f"{name}: there is nothing to tell apart: {len(classes)} class in {len(rows)} tickets")
         index = np.searchsorted(np.array(classes, dtype=object), label[rows])
-        learner = _learner(index, is_short, name in balanced)
-        model = learner(matrix[rows], index)
-        start = sum(map(len, biases))
-        weights.append(_aligned(model.coef_, model, len(classes), 0.0))
-        biases.append(_aligned(model.intercept_[:, None], model, len(classes), _ABSENT)[:, 0])
+        said = [_SEPARATORS.sub(" ", one) for one in classes]
+        named = to_matrix(idf.features([""] * len(said), said, encoder.encode(said)))
+        cost = COST_SHORT if is_short else COST
+        learner = _learner(index, named, cost, name in balanced)
+        planes = learner(matrix[rows], index)
+        start = sum(len(one.bias) for one in learned)
+        learned.append(planes)
         columns[name] = slice(start, start + len(classes))
         progressed(f"judging {name} on held-out folds")
         order = None if table.times_ms is None else table.times_ms[rows]
         held[name] = _held_out(matrix[rows], index, len(classes), vectors.sentence[rows], learner, order)
         outputs[name] = _output(name, classes, held[name], _memory_labels(label, classes, kept))
-    heads = _heads(np.vstack(weights), np.concatenate(biases), columns)
+    heads = _heads(learned, columns)
     scope = _scope(vectors, table, outputs, held, scope_output) if scope_output else None
     memory = vectors.sentence[kept].astype(np.float32)
     return Fitted(idf, C.Classifier(heads, outputs, memory, scope, scope_output))
 
 
-def to_sparse(features: Features) -> Any:
-    """scipy CSR (n, 3 * ngrams.SIZE + dense), the blocks in their order."""
+def to_matrix(features: Features) -> Matrix:
+    """The blocks side by side, (n, 3 * ngrams.SIZE), and what is dense."""
     blocks = [
         sparse.csr_matrix((b.values, b.columns, b.starts), shape=(len(b.starts) - 1, ngrams.SIZE))
         for b in features.blocks
     ]
-    return sparse.hstack([*blocks, sparse.csr_matrix(features.dense)]).tocsr()
+    return Matrix(features.dense, sparse.hstack(blocks).tocsr())
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,35 +131,35 @@ class _Held:
     """Scores of tickets by heads that never saw them; rows index the labelled tickets of one output."""
 
     rows: NDArray[np.intp]
-    margins: NDArray[np.float32]
+    margins: NDArray[np.float32]  # heads and votes together
     truth: NDArray[np.intp]
-    known: NDArray[np.int16]  # (rows, NEIGHBOURS): class of each neighbour
-    cosine: NDArray[np.float32]  # (rows, NEIGHBOURS)
+    known: NDArray[np.int16]  # class of each neighbour, as `near.place` numbers them
+    near: C.Neighbours
+    votes: float  # weight of the votes
 
 
-def _learner(index: NDArray[np.intp], is_short: bool, is_balanced: bool) -> Callable[[Any, NDArray[np.intp]], Any]:
-    weight = "balanced" if is_balanced else None
+def _learner(
+    index: NDArray[np.intp], named: Matrix, cost: float, is_balanced: bool
+) -> Callable[[Matrix, NDArray[np.intp]], Planes]:
+    """`named` holds the features of the classes' names, in order; taken as examples where there are few others."""
     if np.bincount(index).mean() > FEW:
-        softness = 0.5 if is_short else 0.2
-        return lambda matrix, y: LinearSVC(C=softness, class_weight=weight, random_state=SEED).fit(matrix, y)
-    return lambda matrix, y: LogisticRegression(C=30, class_weight=weight, max_iter=60, tol=1e-3).fit(matrix, y)
-
-
-def _aligned(rows: NDArray[np.float64], model: Any, classes: int, absent: float) -> NDArray[np.float64]:
-    """(classes, width) of a model that may know fewer classes, or two by one row."""
-    if len(model.classes_) == 2:
-        rows = np.vstack([-rows, rows])
-    whole = np.full((classes, rows.shape[1]), absent)
-    whole[model.classes_] = rows
-    return whole
+        return lambda matrix, y: fit_planes(matrix, y, cost, is_balanced)
+    classes = np.arange(len(named))
+    return lambda matrix, y: fit_planes(
+        Matrix(np.vstack([matrix.dense, named.dense]), sparse.vstack([matrix.sparse, named.sparse]).tocsr()),
+        np.concatenate([y, classes]),
+        COST_FEW,
+        is_balanced,
+    )
 
 
 def _folds(
     index: NDArray[np.intp], times_ms: NDArray[np.int64] | None
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     if times_ms is not None:
-        parts = np.array_split(np.argsort(times_ms, kind="stable"), FOLDS + 1)
-        return [(np.concatenate(parts[: k + 1]), parts[k + 1]) for k in range(FOLDS)]
+        order = np.argsort(times_ms, kind="stable")
+        ends = np.linspace(len(order) * 2 // 3, len(order), FOLDS + 1).astype(int)
+        return [(order[:start], order[start:end]) for start, end in pairwise(ends)]
     rare = np.bincount(index)[index] < FOLDS  # too few to be in every fold: one group of their own
     strata = np.where(rare, -1, index)
     split = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
@@ -161,34 +167,37 @@ def _folds(
 
 
 def _held_out(
-    matrix: Any,
+    matrix: Matrix,
     index: NDArray[np.intp],
     classes: int,
     sentence: NDArray[np.float32],
-    learner: Callable[[Any, NDArray[np.intp]], Any],
+    learner: Callable[[Matrix, NDArray[np.intp]], Planes],
     times_ms: NDArray[np.int64] | None,
 ) -> _Held:
     parts = []
     for train, test in _folds(index, times_ms):
         if len(np.unique(index[train])) < 2 or not len(test):
             continue
-        model = learner(matrix[train], index[train])
-        scores = model.decision_function(matrix[test])
-        scores = np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
+        planes = learner(matrix[train], index[train])
         margins = np.full((len(test), classes), _ABSENT, np.float32)
-        margins[:, model.classes_] = scores
+        margins[:, planes.classes] = planes.margins(matrix[test])
         kept = train[_memory_rows(len(train))]
-        near = C.nearest(sentence[test] @ sentence[kept].T)
+        near = C.nearest(sentence[test], sentence[kept])
         parts.append((test, margins, index[test], index[kept][near.place].astype(np.int16), near.cosine))
     if not parts:
         raise InputError("too few tickets to judge: give at least 3 of each class")
-    return _Held(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    nearest = min(part[-1].shape[1] for part in parts)  # the first folds of a small table remember few
+    parts = [(*part[:3], part[3][:, :nearest], part[4][:, :nearest]) for part in parts]
+    rows, margins, truth, known, cosine = (np.concatenate(part) for part in zip(*parts, strict=True))
+    near = C.Neighbours(np.arange(known.size).reshape(known.shape), cosine)
+    weight = VOTES * _temperature(margins, truth)
+    voted = margins + np.float32(weight) * C.votes(near, known.ravel(), classes)
+    return _Held(rows, voted, truth, known.ravel(), near, weight)
 
 
 def _output(name: str, classes: tuple[str, ...], held: _Held, memory_labels: NDArray[np.int16]) -> C.Output:
     temperature = _temperature(held.margins, held.truth)
-    near = C.Neighbours(np.arange(held.known.size).reshape(held.known.shape), held.cosine)
-    signs = C.trust_signs(held.margins, temperature, near, held.known.ravel())
+    signs = C.trust_signs(held.margins, temperature, held.near, held.known)
     is_right = held.margins.argmax(1) == held.truth
     if 0 < is_right.sum() < len(is_right):
         model = LogisticRegression(C=1.0, max_iter=1000).fit(signs, is_right)
@@ -196,7 +205,7 @@ def _output(name: str, classes: tuple[str, ...], held: _Held, memory_labels: NDA
     else:  # nothing to learn from: the temperature-scaled probability as it is
         trust = np.array([1.0, 0, 0, 0, 0, 0])
     confidence = 1 / (1 + np.exp(-(signs @ trust[:-1] + trust[-1])))
-    return C.Output(name, classes, temperature, trust, _thresholds(confidence, is_right), memory_labels)
+    return C.Output(name, classes, temperature, trust, _thresholds(confidence, is_right), memory_labels, held.votes)
 
 
 def _temperature(margins: NDArray[np.float32], truth: NDArray[np.intp]) -> float:
@@ -228,11 +237,12 @@ def _memory_labels(label: NDArray[np.object_], classes: tuple[str, ...], kept: N
     return np.array([place.get(name, -1) for name in label[kept]], np.int16)
 
 
-def _heads(weights: NDArray[np.float64], bias: NDArray[np.float64], columns: dict[str, slice]) -> C.Heads:
+def _heads(learned: Sequence[Planes], columns: dict[str, slice]) -> C.Heads:
     size = ngrams.SIZE
+    weights = np.vstack([one.sparse for one in learned])
     blocks = tuple(np.ascontiguousarray(weights[:, k * size : (k + 1) * size].T).astype(np.float16) for k in range(3))
-    dense = np.ascontiguousarray(weights[:, 3 * size :].T).astype(np.float32)
-    return C.Heads(blocks, dense, bias.astype(np.float32), columns)  # type: ignore[arg-type]
+    dense = np.ascontiguousarray(np.vstack([one.dense for one in learned]).T)
+    return C.Heads(blocks, dense, np.concatenate([one.bias for one in learned]), columns)  # type: ignore[arg-type]
 
 
 def _scope(
@@ -254,9 +264,7 @@ def _scope(
         np.ones(3),
         0.0,
     )
-    near = C.Neighbours(np.zeros_like(seen.known, np.intp), seen.cosine)
-    prediction = C.Prediction(output.classes, seen.margins, np.empty((0, 0)), np.empty(0, np.intp), np.empty(0))
-    signs = C.scope_signs(draft, vectors.sentence[rows][seen.rows], near, prediction, output.temperature)
+    signs = C.scope_signs(draft, vectors.sentence[rows][seen.rows], seen.near, seen.margins, output.temperature)
     means_, scales = signs.mean(0), signs.std(0).clip(1e-6)
     scores = ((signs - means_) / scales).sum(1)
     return C.Scope(

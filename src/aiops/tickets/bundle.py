@@ -25,7 +25,7 @@ from aiops.tickets.classifier import NEIGHBOURS, Classifier, Heads, Output, Scop
 from aiops.tickets.encoder import Encoder
 from aiops.tickets.features import Idf
 
-FORMAT = 1
+FORMAT = 2  # 2: votes of the neighbours
 MANIFEST, ARRAYS = "manifest.json", "classifier.safetensors"
 MANIFEST_BYTES_MAX = 4 * 1024 * 1024
 ARRAYS_BYTES_MAX = 2 * 1024**3
@@ -69,7 +69,7 @@ def save(
         "encoder": encoder.digest,
         "hash": ngrams.HASH_NAME,
         "outputs": [
-            {"name": o.name, "classes": list(o.classes), "temperature": o.temperature}
+            {"name": o.name, "classes": list(o.classes), "temperature": o.temperature, "votes": o.votes}
             for o in classifier.outputs.values()
         ],
         "scope": {"output": classifier.scope_output, "threshold": scope.threshold} if scope else None,
@@ -162,6 +162,7 @@ def _bundle(manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], enc
             _shaped(arrays, f"trust.{name}", (6,)),
             arrays[f"thresholds.{name}"],
             labels,
+            float(entry["votes"]),
         )
         columns[name] = slice(width, width + len(classes))
         width += len(classes)

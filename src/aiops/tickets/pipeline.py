@@ -116,7 +116,7 @@ class TriagePipeline:
                 Triage(
                     answers,
                     self._priority(answers, rules),
-                    tuple(self._told(team, predictions, words, owns) for team in teams[:TEAMS_SHOWN]),
+                    tuple(self._told(team, predictions, row, words, owns) for team in teams[:TEAMS_SHOWN]),
                     is_unsure or not is_ticket or is_foreign,
                     is_ticket,
                     float(scope[row]),
@@ -140,7 +140,8 @@ class TriagePipeline:
         top = int(prediction.top[row])
         confidence = float(prediction.confidence[row])
         others = [k for k in order if k != top][:ALTERNATIVES]
-        reasons = words.reasons(self.bundle.classifier.heads, self._column(name, top)) if words else ()
+        votes = float(prediction.votes[row, top])
+        reasons = words.reasons(self.bundle.classifier.heads, self._column(name, top), votes) if words else ()
         return Answer(
             prediction.classes[top],
             confidence,
@@ -182,7 +183,12 @@ class TriagePipeline:
         return teams, teams[0].probability < self._precision
 
     def _told(
-        self, team: Team, predictions: Mapping[str, C.Prediction], words: Words | None, described: Mapping[str, float]
+        self,
+        team: Team,
+        predictions: Mapping[str, C.Prediction],
+        row: int,
+        words: Words | None,
+        described: Mapping[str, float],
     ) -> Team:
         """With what the text says for it."""
         why = team.reasons
@@ -190,7 +196,8 @@ class TriagePipeline:
             why = (Reason("description", "how near the ticket is to what the team owns", described[team.name]), *why)
         if words and "team" in predictions and team.name in predictions["team"].classes:
             place = predictions["team"].classes.index(team.name)
-            why = (*why, *words.reasons(self.bundle.classifier.heads, self._column("team", place)))
+            votes = float(predictions["team"].votes[row, place])
+            why = (*why, *words.reasons(self.bundle.classifier.heads, self._column("team", place), votes))
         return Team(team.name, team.probability, why)
 
 

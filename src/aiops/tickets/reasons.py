@@ -1,9 +1,10 @@
 """Why a label: what each word, the meaning of the whole text and its tone add to the label's margin.
 
-The heads are linear, so the margin is a sum and can be split without remainder. A word gets what its own column, half
-of each pair it stands in and its letter groups add (a group that several words share is shared out evenly); the
-vectors get one entry, "the meaning of the text", the tone another, and what every ticket starts from a third. Shown
-are the largest; what is left is one entry, so that what is shown still adds up.
+The heads are linear, so the margin is a sum and can be split without remainder; the votes of the nearest known tickets
+are one more entry. A word gets what its own column, half of each pair it stands in and its letter groups add (a group
+that several words share is shared out evenly); the vectors get one entry, "the meaning of the text", the tone another,
+and what every ticket starts from a third. Shown are the largest; what is left is one entry, so that what is shown still
+adds up.
 """
 
 import re
@@ -20,7 +21,8 @@ from aiops.tickets.ticket import Reason
 
 SHOWN = 5
 WORDS_MAX = 400  # further words of a long text are in the last entry only
-_NOT_WORDS = (("meaning", "the meaning of the text"), ("tone", "its tone"))
+_DENSE = (("meaning", "the meaning of the text"), ("tone", "its tone"))
+_NOT_WORDS = (*_DENSE, ("neighbours", "the tickets nearest to it"))
 _WORD = re.compile(r"[0-9A-Za-z_\x80-\U0010ffff]+")
 
 
@@ -58,15 +60,16 @@ class Words:
         rows = np.repeat(np.arange(len(self.words)), np.diff(counts.starts))
         return _positions(block, counts.columns, rows)
 
-    def reasons(self, heads: Heads, column: int) -> tuple[Reason, ...]:
-        """The largest contributions to one column of the heads, then the rest; the weights add up to the margin."""
+    def reasons(self, heads: Heads, column: int, votes: float = 0.0) -> tuple[Reason, ...]:
+        """The largest contributions to one column of the heads, then the rest; with `votes`, the neighbours' part, the
+        weights add up to the margin."""
         if self._parts is None:
             self._parts = self._all_parts(heads)
         parts, margins = self._parts
-        weights = parts[:, column]
+        weights = np.append(parts[:, column], votes)
         order = np.argsort(-np.abs(weights), kind="stable")[:SHOWN].tolist()
         shown = [Reason(*self._name(k), float(weights[k])) for k in order]
-        rest = float(margins[column]) - sum(reason.weight for reason in shown)
+        rest = float(margins[column]) + votes - sum(reason.weight for reason in shown)
         return (*shown, Reason("rest", "all else, and what every ticket starts from", rest))
 
     def _name(self, k: int) -> tuple[str, str]:
@@ -77,7 +80,7 @@ class Words:
         """(words, then meaning and tone; k) contributions and (k,) margins, of all columns at once: weights lie row by
         row in memory, so that one column costs nearly what all of them do."""
         named, dense = len(self.words), self._features.dense[0]
-        parts = np.zeros((named + len(_NOT_WORDS), heads.dense.shape[1]))
+        parts = np.zeros((named + len(_DENSE), heads.dense.shape[1]))
         parts[named] = dense[: -tone.SIZE] @ heads.dense[: -tone.SIZE]
         parts[named + 1] = dense[-tone.SIZE :] @ heads.dense[-tone.SIZE :]
         margins = parts[named] + parts[named + 1] + heads.bias
