@@ -6,6 +6,7 @@ Where a bundle cannot be loaded, metrics and incidents go on; triage answers 503
 import sysconfig
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import structlog
 from aiops.config import Tickets
 from aiops.errors import BundleError, InputError, OverloadError, SettingsError, TooLargeError
 from aiops.past import Past
-from aiops.tickets import bundle, teams
+from aiops.tickets import bundle, language, teams
 from aiops.tickets.encoder import Encoder
 from aiops.tickets.pipeline import TriagePipeline
 from aiops.tickets.priority import matrix
@@ -86,7 +87,9 @@ class Desk:
         if self._pipeline is not None:
             return
         try:
-            pipeline = load_pipeline(self._settings, needs=self._needs)
+            with ThreadPoolExecutor(1, "language") as beside:  # unpacked without Python's lock
+                beside.submit(language.prepare)
+                pipeline = load_pipeline(self._settings, needs=self._needs)
             pipeline.triage([Ticket("warm up", "compiles what is compiled")])
             self._past = Past(self._folder, self._settings, pipeline.encoder, pipeline.bundle.classifier.memory)
             self._past.start()

@@ -9,6 +9,7 @@ The model is read on first use (about a second, 100 MB of memory).
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import re2
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
@@ -56,8 +57,16 @@ def _words(text: str) -> str:
     return " ".join(word.lower() for word in words if not (word.isupper() and word.isascii()))
 
 
+def prepare() -> None:
+    """Reads the model, where that was not done yet."""
+    _identifier()
+
+
 @cache
 def _identifier() -> LanguageIdentifier:
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages(LANGUAGES)
-    return identifier
+    """Of our languages alone: the others' half of the memory is given back, and the rest lies row by row."""
+    whole = LanguageIdentifier.from_model_file(MODEL_FILE)
+    whole.set_languages(LANGUAGES)
+    table = np.ascontiguousarray(whole.nb_ptc)
+    walk = (whole.tk_nextmove, whole.tk_output)
+    return LanguageIdentifier(table, whole.nb_pc, whole.nb_classes, *walk, norm_probs=True, tk_row=whole.tk_row)
