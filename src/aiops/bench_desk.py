@@ -52,8 +52,8 @@ def bench_desk(requests: int, seed: int, folder: Path) -> dict[str, Any]:
     """`requests` single tickets of each size and as many in batches, to a service with its data in `folder`."""
     serve = [sys.executable, "-m", "aiops", "serve", "--port", "0", "--data-dir", str(folder)]
     quiet = {"AIOPS_LOG_LEVEL": "error"}
-    with running(serve, quiet) as server:  # the first start of an installation compiles
-        await_ready(_client(server), "/readyz")
+    with running(serve, quiet) as server, _client(server) as client:  # the first start of an installation compiles
+        await_ready(client, "/readyz")
     started = time.perf_counter()
     with running(serve, quiet) as server, _client(server) as client:
         await_ready(client, "/readyz", pause_s=0.005)
