@@ -59,6 +59,9 @@ def serve(
     data_dir: Annotated[Path | None, typer.Option(help="instead of server.data_dir")] = None,
 ) -> None:
     """Run the service until it is told to stop (SIGTERM, Ctrl-C)."""
+    # before numpy is loaded: its products here are small, and where fewer cores are granted than seen, further threads
+    # burn the time they wait
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from aiops.api.server import data_folder, listen, make_server  # not needed to score a file
 
     with errors_told():
