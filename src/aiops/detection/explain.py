@@ -212,7 +212,8 @@ def limit_sentence(labels: Labels, value: float, limit: float, eta_s: float | No
     for its time to be told (None)."""
     measure = unit(labels)
     if eta_s is None:
-        return f"{subject(labels)} slows down on its way to its limit of {number(limit)}{measure}: {number(value)}{measure}"
+        way = f"slows down on its way to its limit of {number(limit)}{measure}"
+        return f"{subject(labels)} {way}: {number(value)}{measure}"
     if eta_s <= 0:
         is_there = "is at its limit" if value == limit else "is beyond its limit"
         digits = _telling_digits(value, limit) if value != limit else DIGITS
