@@ -38,10 +38,12 @@ def test_an_alert_without_a_strength_is_worth_its_score() -> None:
     assert untold.again(alert(2.0)).worth == pytest.approx(3.0)
 
 
-def test_what_lasts_weighs_more_and_habit_less() -> None:
+def test_what_lasts_weighs_more_and_habits_and_known_states_less() -> None:
     assert (
         surprise([alert(1.0, is_persistent=True)]) > surprise([alert(2.0)]) > surprise([alert(2.0, is_habitual=True)])
     )
+    assert surprise([alert(2.0, is_novel=False)]) == 1.0
+    assert surprise([alert(2.0, is_novel=False, is_persistent=True)]) == 6.0
 
 
 class Desk:
@@ -67,6 +69,17 @@ class Desk:
 
 
 FLEET = Detection(alert_budget="3 per day")
+
+
+@pytest.mark.parametrize(("strength", "is_new"), [(2.0, False), (4.0, True)])
+def test_what_a_budget_told_of_little_takes_nothing_in_that_is_much_more(strength: float, is_new: bool) -> None:
+    desk = Desk(FLEET)
+    little = alert(1.2)
+    assert desk.add(little)
+    desk.grouper.ended(little.fingerprint, little.time_ms + MINUTE_MS)
+    assert len(desk.incidents(1)) == 1
+    assert desk.add(alert(strength, minute=5)) == is_new
+    assert {one.incident_id for one in desk.incidents(5)} == ({2} if is_new else {1})
 
 
 def test_what_the_budget_tells_is_an_incident_and_nothing_else_is() -> None:

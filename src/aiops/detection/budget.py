@@ -189,10 +189,16 @@ class Scope:
         """The strength from which on things are told now; once the ceiling is reached, that of a record."""
         if len(self._told) >= self.ceiling:
             return max(self._bar, math.nextafter(max(strength for _, strength in self._told), math.inf))
+        if len(self._told) >= HALF * self._per_period and self._bar < 1:
+            return self._climbing(1.0)  # half is told: no need to go below the usual
+        return self._climbing(self._bar)
+
+    def _climbing(self, bar: float) -> float:
+        """On the way to the ceiling the bar rises; with nothing told it falls."""
         share = len(self._told) / self._per_period - 1
         if share >= 0:
-            return self._bar * math.pow(RISE, share / (CEILING - 1))
-        return max(self._bar * math.pow(FALL, share), min(self._bar, 1.0))
+            return bar * math.pow(RISE, share / (CEILING - 1))
+        return max(bar * math.pow(FALL, share), min(bar, 1.0))
 
     def advance(self, time_ms: int) -> None:
         """Stream time goes on, with samples all the while; the bar follows the tail every full hour."""

@@ -26,6 +26,7 @@ from aiops.incidents.severity import AGES_MS, Severity, severity
 from aiops.incidents.surprise import Budget, NoBudget, chance, surprise
 from aiops.metrics.series import Labels
 
+OUTSHINES = 2.5  # times the strength of what was told before: a thing of its own
 STEP_MS, STEPS_MAX = 10_000, 1000  # time passes in steps; a long silence in no more than so many
 
 
@@ -262,6 +263,8 @@ class Grouper:
         state = group.incident.state if group.incident else None
         if state in FINAL:
             return False
+        if group.told and not group.is_active and alert.worth > OUTSHINES * max(one.worth for one in group.own):
+            return False  # what a budget told of little must not take in, untold, what is much more
         if state == State.RECOVERED:
             return is_same_series and group.lives_by(alert.kind)
         if group.incident and is_same_series:

@@ -2,7 +2,7 @@
 
 Strengths of different metrics add up, as logarithms of probabilities do (Fisher 1925): several metrics of one cause say
 more than one. Label variants of one metric move together and count once. An alert that lasts weighs more than a moment;
-one that comes at this time of day, day after day, weighs less.
+one that comes at this time of day, day after day, weighs less, and so does a state in which the series has been before.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Protocol
 from aiops.incidents.alert import Alert
 from aiops.metrics.series import Labels
 
-LASTING, HABITUAL = 3.0, 0.5
+LASTING, HABITUAL, KNOWN = 3.0, 0.5, 0.5
 
 
 class Scope(Protocol):
@@ -41,7 +41,8 @@ def surprise(alerts: Iterable[Alert]) -> float:
     """Strength of related alerts together; 1 is that of one alert at the usual bar."""
     by_name: dict[str, float] = {}
     for alert in alerts:
-        strength = alert.worth * (LASTING if alert.is_persistent else 1) * (HABITUAL if alert.is_habitual else 1)
+        lasting = LASTING if alert.is_persistent else 1 if alert.is_novel else KNOWN
+        strength = alert.worth * lasting * (HABITUAL if alert.is_habitual else 1)
         by_name[alert.name] = max(by_name.get(alert.name, 0.0), strength)
     return sum(by_name.values())
 
