@@ -277,6 +277,7 @@ def demo(
 
                 result = demonstration.run(url, seed, days, told, progressed)
             _show_verdict(result, console)
+            _show_tickets(result, console)
             if as_json:
                 sys.stdout.write(json.dumps(result.summary()) + "\n")
                 sys.stdout.flush()
@@ -345,6 +346,22 @@ def _show_verdict(result: Any, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _show_tickets(result: Any, console: Console) -> None:
+    columns = ("ticket", "urgency", "category", "first team", "linked to", "about")
+    table = Table(*columns, title="Tickets (?: triage is not sure)", title_justify="left")
+    for one in result.tickets:
+        urgency, category = (one.shown[name] for name in ("urgency", "category"))
+        said = [answer["label"] + "?" * answer["abstained"] if answer else "" for answer in (urgency, category)]
+        team = one.shown["routing"][0]["team"] + "?" * one.shown["routing_abstained"] if one.shown["routing"] else ""
+        about = "" if one.sent.fault is None else f"{result.incident_of(one) or 'missed'}: {one.sent.fault.kind.value}"
+        table.add_row(escape(one.sent.title), *said, team, ", ".join(one.incidents), about)
+    console.print(table)
+    figures = result.summary()
+    told = "{tickets} tickets: {tickets_linked_rightly} of {tickets_of_found_faults} about a found fault linked to it; "
+    told += "{tickets_linked_wrongly} about no fault linked to an incident"
+    console.print(told.format(**figures), highlight=False, soft_wrap=True)
 
 
 @bench_app.command("engine")

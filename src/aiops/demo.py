@@ -1,11 +1,13 @@
 """The demonstration: a simulated fleet with known faults, sent through a real server, and judged.
 
-Samples go in by remote write and incidents come out by the API: nothing is known here that a user could not know,
-but for the list of faults, which is opened only at the end.
+Samples go in by remote write, tickets by the API, when the stream has reached the time they were written; incidents
+and answers come out by the API. Nothing is known here that a user could not know, but for the list of faults and what
+each ticket is about, which are opened only at the end.
 """
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ import numpy as np
 from aiops.api.server import listen, make_server
 from aiops.bench_ingest import WRITE_HEADERS
 from aiops.config import Settings
+from aiops.errors import OverloadError
 from aiops.metrics.remote_write_encode import encode_labels, encode_series, pack
 from aiops.metrics.series import canonical
 from aiops.metrics.timestamp import timestamp_ms
@@ -25,10 +28,24 @@ from aiops.simulator.fault import schedule
 from aiops.simulator.fleet import DAY_MS, Fleet
 from aiops.simulator.judge import FoundAlert, FoundIncident, Verdict, judge
 from aiops.simulator.simulation import Chunk, Simulation
+from aiops.simulator.tickets import SimulatedTicket, write_tickets
 
 WARM_UP_DAYS = 4
 FAULTS_PER_DAY = 2.7
 CHUNK_MINUTES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredTicket:
+    """A ticket as it was sent, and as the API shows it at the end."""
+
+    sent: SimulatedTicket
+    shown: dict[str, Any]
+
+    @property
+    def incidents(self) -> list[str]:
+        """Those it is linked to, best first."""
+        return [one["id"] for one in self.shown["incidents"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +57,7 @@ class Demonstration:
     seconds: float
     verdict: Verdict
     early: frozenset[str]  # incidents from before the first fault
+    tickets: Sequence[AnsweredTicket]
 
     @property
     def warm_up_days(self) -> int:
@@ -53,6 +71,11 @@ class Demonstration:
     def false_after(self) -> list[str]:
         return [name for name in self.verdict.false_incidents if name not in self.early]
 
+    def incident_of(self, ticket: AnsweredTicket) -> str | None:
+        """The incident of the fault that it is about; None: no fault, or one that was missed."""
+        found = (one.incident for one in self.verdict.findings if one.fault is ticket.sent.fault)
+        return next(found, None)
+
     def summary(self) -> dict[str, Any]:
         """The figures, as `aiops demo --json` prints them."""
         return {
@@ -61,6 +84,10 @@ class Demonstration:
             "false_incidents": len(self.verdict.false_incidents),
             "simulated_days": self.days,
             "median_delay_s": self.verdict.median_delay_s,
+            "tickets": len(self.tickets),
+            "tickets_of_found_faults": sum(self.incident_of(one) is not None for one in self.tickets),
+            "tickets_linked_rightly": sum(self.incident_of(one) in one.incidents for one in self.tickets),
+            "tickets_linked_wrongly": sum(one.sent.fault is None and bool(one.incidents) for one in self.tickets),
         }
 
 
@@ -97,6 +124,8 @@ def run(
     first, last = fleet.start_ms + warm_up_days(days) * DAY_MS, fleet.start_ms + days * DAY_MS
     faults = schedule(fleet, first, last, max(1, int(FAULTS_PER_DAY * (last - first) / DAY_MS)), seed)
     label_fields = [encode_labels(labels) for labels in fleet.series]
+    tickets = write_tickets(fleet, faults, days, seed)
+    waiting = deque(tickets)
     started, sent = time.perf_counter(), 0
     with httpx2.Client(base_url=url, timeout=60) as client:
         news = _News(client)
@@ -107,9 +136,23 @@ def run(
             progressed(sent, int(chunk.time_ms[-1]))
             for incident in news.fetch():
                 told(incident)
+            while waiting and waiting[0].created_ms <= chunk.time_ms[-1]:
+                _post(client, waiting.popleft())
+        for ticket in waiting:
+            _post(client, ticket)
         found = [_found(client.get(f"/v1/incidents/{name}").raise_for_status().json()) for name in news.names]
+        answered = [
+            AnsweredTicket(one, client.get(f"/v1/tickets/{one.ticket_id}").raise_for_status().json()) for one in tickets
+        ]
     early = frozenset(one.name for one in found if one.detected_ms < first)
-    return Demonstration(days, sent, time.perf_counter() - started, judge(fleet, faults, found), early)
+    return Demonstration(days, sent, time.perf_counter() - started, judge(fleet, faults, found), early, answered)
+
+
+def _post(client: httpx2.Client, ticket: SimulatedTicket) -> None:
+    reply = client.post("/v1/tickets", json=ticket.as_json())
+    if reply.status_code == 503:
+        raise OverloadError(reply.json()["detail"])
+    reply.raise_for_status()
 
 
 class _News:
@@ -151,4 +194,5 @@ def settings_for(base: Settings, data_dir: Path) -> Settings:
     base = base.with_data_in(data_dir)
     topology = base.topology.model_copy(update={"depends_on": dict(Fleet().topology)})
     server = base.server.model_copy(update={"host": "127.0.0.1", "port": 0, "api_keys": ()})
-    return base.model_copy(update={"server": server, "topology": topology})
+    tickets = base.tickets.model_copy(update={"tenants": ()})
+    return base.model_copy(update={"server": server, "topology": topology, "tickets": tickets})

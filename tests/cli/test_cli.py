@@ -365,7 +365,13 @@ def test_the_demonstration_ends_with_one_line_of_figures() -> None:
     assert sum(counts[2:]) == figures["false_incidents"]
     assert "while learning the fleet" in done.stderr
     assert sum(counts) == len(opened)
-    assert set(figures) == {"faults_injected", "faults_found", "false_incidents", "simulated_days", "median_delay_s"}
+    of_tickets = ("tickets", "tickets_linked_rightly", "tickets_of_found_faults", "tickets_linked_wrongly")
+    of_faults = ("faults_injected", "faults_found", "false_incidents", "simulated_days", "median_delay_s")
+    assert set(figures) == {*of_faults, *of_tickets}
+    sent, rightly, found, wrongly = (figures[name] for name in of_tickets)
+    assert f"{sent} tickets: {rightly} of {found} about a found fault linked to it; {wrongly} about" in done.stderr
+    assert 0 < rightly <= found <= sent // 2
+    assert wrongly <= sent // 2
     assert figures["simulated_days"] == 6
     assert figures["faults_injected"] == 5
     assert figures["faults_found"] >= 3

@@ -9,6 +9,7 @@ from aiops.simulator.fault import JOINT_KINDS, SINGLE_KINDS, FaultKind, Op, call
 from aiops.simulator.fleet import DAY_MS, DEPENDS_ON, MINUTE_MS, SERVICES, START_MS, Fleet
 from aiops.simulator.judge import FoundAlert, FoundIncident, judge
 from aiops.simulator.simulation import Simulation
+from aiops.simulator.tickets import write_tickets
 
 FLEET = Fleet(3)
 
@@ -136,3 +137,17 @@ def test_a_silent_entity_is_found_by_the_labels_its_series_share() -> None:
     assert all(effect.op == Op.DROP for effect in fault.effects)
     silence = FoundIncident("INC-1", START_MS, [FoundAlert((("service", fault.where),), START_MS)])
     assert judge(FLEET, [fault], [silence]).found_count == 1
+
+
+def test_people_write_after_a_fault_began_and_the_same_for_the_same_seed() -> None:
+    faults = schedule(FLEET, START_MS + 2 * DAY_MS, START_MS + 14 * DAY_MS, 30, 3)
+    tickets = write_tickets(FLEET, faults, 14, 3)
+    assert tickets == write_tickets(FLEET, faults, 14, 3)
+    assert tickets != write_tickets(FLEET, faults, 14, 4)
+    about = [(ticket, ticket.fault) for ticket in tickets if ticket.fault]
+    assert all(fault.start_ms < ticket.created_ms < fault.end_ms + 30 * MINUTE_MS for ticket, fault in about)
+    assert len(tickets) == 2 * len(about)
+    assert 15 <= len({fault.start_ms for _, fault in about}) <= 25
+    assert len({ticket.body for ticket in tickets}) > 0.7 * len(tickets)
+    assert [ticket.created_ms for ticket in tickets] == sorted(ticket.created_ms for ticket in tickets)
+    assert not any("{" in ticket.title + ticket.body for ticket in tickets)
