@@ -38,10 +38,17 @@ def main() -> None:
         run(score.replace(".venv/bin", str(ROOT / ".venv" / "bin")), cwd=folder)
         replay = next(line for line in shell.splitlines() if " backtest metric.csv" in line)
         assert "98 samples" in run(replay.replace(".venv/bin", str(ROOT / ".venv" / "bin")), cwd=folder)
-        Path(folder, "tickets.csv").write_text("title,body\nVPN drops,every ten minutes\n")
+        Path(folder, "tickets.csv").write_text("id,title,body\nT-1,VPN drops,every ten minutes\n")
         triage = next(line for line in shell.splitlines() if "aiops triage" in line)
         run(triage.replace(".venv/bin", str(ROOT / ".venv" / "bin")), cwd=folder)
         assert ",network," in Path(folder, "triaged.csv").read_text().replace('"', "")
+        Path(folder, "past_tickets.csv").write_text(
+            "id,title,body,resolution\nP-1,VPN drops,every few minutes,new driver\n"
+        )
+        for command in (line for line in shell.splitlines() if "aiops index" in line or "aiops similar" in line):
+            said.append(run(command.replace(".venv/bin", str(ROOT / ".venv" / "bin")), cwd=folder))
+        assert "new driver" in said[-2], said[-2]
+        assert "P-1" in Path(folder, "similar.csv").read_text()
         lines = Path(folder, "scored.csv").read_text().splitlines()
         assert len(lines) == 99, len(lines)
     sys.stdout.write(f"README: {len(curls)} requests and one file answered as shown\n")

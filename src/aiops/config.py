@@ -172,6 +172,9 @@ class Tickets(Section):
     p1_free: int = Field(3, ge=0, description="so many of them a day are P1 whatever the share")
     team_history_s: Seconds = Field(60, description="routing asks the store for the load and past of teams so often")
     similar_max: Count = Field(5, description="similar past tickets and incidents shown with a ticket")
+    similar_score_min: float = Field(
+        0.1, description="what is less alike is not shown with a ticket; a copy has about 1"
+    )
     past_items_max: Count = Field(1_000_000, description="past items remembered to show; those added first go beyond")
     past_save_s: float = Field(60, gt=0, description="a power cut forgets at most this much of the past items")
     cache_texts_max: Count = Field(10_000, description="texts whose vectors are remembered; the oldest are dropped")

@@ -49,6 +49,10 @@ class ConflictError(AiopsError):
     """The present state does not allow the change that was asked for."""
 
 
+class RaceError(ConflictError):
+    """Another request did the same first: what it left is to be looked at again."""
+
+
 class OverloadError(AiopsError):
     """The service cannot take this now; nothing of the request was kept."""
 

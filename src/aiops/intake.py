@@ -7,6 +7,7 @@ A request is stored whole or not at all. What a person sends later (a resolution
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -14,7 +15,7 @@ import structlog
 
 from aiops.config import Settings
 from aiops.desk import Desk
-from aiops.errors import ConflictError, InputError, TooLargeError
+from aiops.errors import ConflictError, InputError, RaceError, TooLargeError
 from aiops.installation_key import InstallationKey
 from aiops.store.ticket_links import IncidentOf, TicketOf
 from aiops.store.ticket_store import Key, TicketFilter, TicketPage, TicketStore
@@ -30,6 +31,7 @@ from aiops.tickets.similar import Hit
 from aiops.tickets.ticket import Ticket, Triage
 
 ID_MAX = 200
+RACES_MAX = 5  # with other requests that store the same tickets, before it is told
 FUTURE_MAX_MS = 86_400_000  # clocks of intake systems may be in another zone by mistake, not in another year
 YEAR_2000_MS = 946_684_800_000
 log = structlog.get_logger(__name__)
@@ -62,6 +64,12 @@ class Intake:
         """The tickets as they are kept now, in order, and whether each is new. Raises TooLargeError, InputError,
         ConflictError (nothing of the request is kept then), OverloadError."""
         self._desk.check_count(tickets)
+        for _ in range(RACES_MAX):  # another request may store the same ticket meanwhile: then its answer is ours
+            with suppress(RaceError):
+                return self._received(tickets)
+        return self._received(tickets)
+
+    def _received(self, tickets: Sequence[Ticket]) -> list[tuple[TicketRecord, bool]]:
         now_ms = self.now_ms
         checked = [self._checked(ticket, k, len(tickets), now_ms) for k, ticket in enumerate(tickets)]
         keys = [(ticket.tenant, ticket.ticket_id) for ticket in checked]

@@ -110,13 +110,15 @@ class Past:
         texts = [reading.joined for reading in readings]
         vectors = self._encoder.encode(texts).sentence
         return [
-            self.index.search(
-                text, vector, self._settings.similar_max, ticket.tenant, ticket.created_ms, ticket.ticket_id or None
-            )
-            if text.strip() and not reading.is_binary
-            else []
+            self._like(ticket, text, vector) if text.strip() and not reading.is_binary else []
             for ticket, reading, text, vector in zip(tickets, readings, texts, vectors, strict=True)
         ]
+
+    def _like(self, ticket: Ticket, text: str, vector: NDArray[np.float32]) -> list[Hit]:
+        found = self.index.search(
+            text, vector, self._settings.similar_max, ticket.tenant, ticket.created_ms, ticket.ticket_id or None
+        )
+        return [hit for hit in found if hit.score >= self._settings.similar_score_min]
 
 
 def past_item(record: TicketRecord) -> PastItem:

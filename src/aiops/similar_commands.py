@@ -38,7 +38,7 @@ def similar(
         settings = loaded(config).settings
         given = [one for one in (corpus, queries, to) if one is not None]
         if bool(text) == bool(given) or len(given) not in (0, 3):
-            raise InputError("give a text, or --corpus, --queries and --out")
+            raise InputError("give a text, to ask the index; or all of --corpus, --queries and --out")
         pipeline = load_pipeline(settings.tickets, threads=os.cpu_count() or 1)
         if corpus and queries and to:
             with progress_bar(MofNCompleteColumn()) as progress:
@@ -50,6 +50,8 @@ def similar(
             err.print(shown, highlight=False, soft_wrap=True)
             return
         folder = settings.server.data_dir / FOLDER
+        if not folder.is_dir():
+            raise InputError(f"no past tickets in {folder}: add some with aiops index FILE, or name --corpus FILE")
         index = SimilarIndex.load(folder, pipeline.encoder.digest, settings.tickets.past_items_max)
         said = read("", text, ips=settings.tickets.redact_ips).joined
         hits = index.search(said, pipeline.encoder.encode([said]).sentence[0], top, tenant)
@@ -60,7 +62,8 @@ def similar(
         for hit in hits:
             cells = (hit.resolution, f"{hit.score:.2f}", hit.item_id, hit.title, hit.passage, str(hit.duplicates or ""))
             table.add_row(*map(escape, cells))
-        out.print(table if hits else "nothing like it")
+        nothing = f"nothing like it among the {len(index)} past tickets and incidents, of those of tenant {tenant!r}"
+        out.print(table if hits else f"{escape(nothing)}: --tenant names another", soft_wrap=not hits)
 
 
 def index(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,15 @@ def test_the_same_again_gets_the_same_answer_and_is_kept_once(client: Client) ->
     assert client.post("/v1/tickets", json={"tickets": [other, other]}).json()["items"][1]["is_new"] is False
     assert len(ids(client)) == 2 and ids(client, tenant="acme") == ["T-1"]
     assert client.get("/v1/tickets/T-1", params={"tenant": "acme"}).status_code == 200
+
+
+def test_the_same_sent_at_the_same_moment_is_kept_once_and_answered_alike(client: Client) -> None:
+    for k in range(5):
+        sent = {"id": f"S-{k}", "title": f"printer {k} is broken", "created_at": "2026-01-31T12:00:00Z"}
+        with ThreadPoolExecutor(4) as pool:
+            replies = list(pool.map(lambda _: client.post("/v1/tickets", json=sent), range(4)))  # noqa: B023
+        assert sorted(reply.status_code for reply in replies) == [200, 200, 200, 201]
+        assert len({reply.json()["items"][0]["id"] for reply in replies}) == 1
 
 
 def test_other_content_under_the_same_id_is_told_and_nothing_is_kept(client: Client) -> None:
@@ -280,6 +290,8 @@ def test_a_ticket_shows_who_said_the_same_before_and_what_helped(client: Client)
     assert all(one["resolution"] == "" for one in other["similar"]), "it did not help"
     foreign = client.post("/v1/triage", json={"title": "no access to the finance share", "tenant": "acme"}).json()
     assert foreign["items"][0]["similar"] == []
+    unlike = client.post("/v1/triage", json={"title": "when is the canteen open on Friday?"}).json()
+    assert unlike["items"][0]["similar"] == []
 
 
 def test_who_is_forgotten_is_in_no_similar_ticket(client: Client) -> None:

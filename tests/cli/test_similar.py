@@ -55,7 +55,7 @@ def test_what_is_wrong_is_told(past: Path, tmp_path: Path, monkeypatch: pytest.M
     for arguments, told in (
         (["similar"], "give a text"),
         (["similar", "x", "--corpus", str(past)], "give a text"),
-        (["similar", "x"], "No such file"),
+        (["similar", "x"], "no past tickets in"),
         (["similar", "--corpus", str(odd), "--queries", str(past), "--out", str(tmp_path / "o.csv")], "no column id"),
         (["index", str(tmp_path / "none.csv")], "none.csv"),
     ):

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Select, and_, delete, func, insert, o
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 
-from aiops.errors import ConflictError, InputError, NotFoundError
+from aiops.errors import ConflictError, InputError, NotFoundError, RaceError
 from aiops.store import schema
 from aiops.store.database import empty_log
 from aiops.tickets.priority import HIGHEST
@@ -78,7 +78,7 @@ class TicketStore:
         return found[tenant, ticket_id]
 
     def add(self, records: Sequence[TicketRecord]) -> list[TicketRecord]:
-        """All or nothing; returns them with their numbers. Raises ConflictError where an id is there already."""
+        """All or nothing; returns them with their numbers. Raises RaceError where an id is there already."""
         added = []
         try:
             with self._engine.begin() as connection:
@@ -89,7 +89,7 @@ class TicketStore:
                     added.append(replace(record, number=int(key[0]), version=1))
                 _add_events(connection, added)
         except IntegrityError:
-            raise ConflictError("one of the tickets was stored by another request meanwhile; send it again") from None
+            raise RaceError("one of the tickets was stored by another request meanwhile; send it again") from None
         return added
 
     def save(self, record: TicketRecord) -> TicketRecord:
