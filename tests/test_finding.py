@@ -96,18 +96,6 @@ def test_a_creep_says_what_was_before_and_where_it_leads() -> None:
     assert onset(Kind.TREND, 150.0).eta_s is None
 
 
-def test_a_limit_beyond_the_horizon_is_never_told_with_a_time() -> None:
-    slow = Approach(0, 80.0, 100.0, 27 * 3600.0, 0.56, is_new=False)
-    alert = finding.approach(slow, LABELS, int(1000 * NOW_S), 21_600.0)
-    assert alert.eta_s is None and "hours" not in alert.sentence
-    assert "slows down on its way to its limit of 100 ms: 80 ms" in alert.sentence
-
-
-def test_the_time_left_is_rounded_to_the_nearest() -> None:
-    soon = Approach(0, 976.2e6, 0.0, 1.97 * 3600, -496e6)
-    assert "in 2 hours at its pace" in finding.approach(soon, LABELS, int(1000 * NOW_S)).sentence
-
-
 def live(service: Service, name: str, values: np.ndarray) -> list[Alert]:
     """All alerts of one series, sampled every minute until now."""
     row = service.table.row(canonical({"__name__": name, "service": "checkout"}))

@@ -17,7 +17,7 @@ from aiops.detection.state import State
 from aiops.incidents.alert import JOINT, LIMIT, MISSING, OVERDUE, Alert
 from aiops.metrics.series import Labels, SampleBatch
 
-OUTAGE_SCORE = 0.9  # a whole entity, or one of its pods, silent: enough for an incident by itself
+OUTAGE_SCORE = 0.9  # a whole entity silent: enough for an incident by itself
 SILENCE_SCORE = 0.7  # one series silent: needs support
 JOINT_SCORE_MAX = 0.85  # an entity's metrics move together as never before: needs support ...
 JOINT_EVIDENCE = 2 * BAR  # weaker, it joins an incident and is shown there, but supports no other alert
@@ -113,20 +113,16 @@ def lasting(alert: Alert, scores: Scores, k: int, series: Known) -> Alert:
 
 def silence(outage: Silence, now_ms: int) -> Alert:
     """The alert that an outage raises at `now_ms`."""
-    score = OUTAGE_SCORE if outage.is_entity or outage.run else SILENCE_SCORE
-    if outage.run:
-        said = explain.run_silence_sentence(outage.labels, outage.run, outage.reporting, outage.siblings)
-    else:
-        said = explain.silence_sentence(outage.labels, len(outage.rows), outage.is_entity)
+    score = OUTAGE_SCORE if outage.is_entity else SILENCE_SCORE
     return Alert(
         labels=outage.labels,
         kind=MISSING,
         score=score,
         time_ms=now_ms,
-        sentence=said,
+        sentence=explain.silence_sentence(outage.labels, len(outage.rows), outage.is_entity),
         since_ms=outage.since_ms,
         contributions={MISSING: round(score / (1 - score), 3)},
-        series_count=len(outage.rows) if outage.is_entity else 1,
+        series_count=len(outage.rows),
     )
 
 
@@ -161,21 +157,19 @@ def overdue(found: Overdue, labels: Labels, now_ms: int) -> Alert:
     )
 
 
-def approach(found: Approach, labels: Labels, now_ms: int, horizon_s: float = math.inf) -> Alert:
-    """The alert that a limit drawing near, or reached, raises at `now_ms`; when it will be there is told only within
-    `horizon_s`."""
+def approach(found: Approach, labels: Labels, now_ms: int) -> Alert:
+    """The alert that a limit drawing near, or reached, raises at `now_ms`."""
     score = REACHED_SCORE if found.is_reached else LIMIT_SCORE
-    eta_s = round(found.eta_s, 3) if found.eta_s <= horizon_s else None
     return Alert(
         labels=labels,
         kind=Kind.TREND.name.lower(),
         score=score,
         time_ms=now_ms,
         last_ms=now_ms,
-        sentence=explain.limit_sentence(labels, found.value, found.limit, eta_s, found.pace),
+        sentence=explain.limit_sentence(labels, found.value, found.limit, found.eta_s, found.pace),
         value=found.value,
         contributions={LIMIT: round(score / (1 - score), 3)},
-        eta_s=eta_s,
+        eta_s=round(found.eta_s, 3),
         limit=found.limit,
         pace=found.pace,
         since_ms=now_ms if found.is_reached else None,

@@ -33,7 +33,6 @@ class Watch:
             detection.missing_min_s,
             detection.missing_forget_s,
         )
-        self._horizon_s = detection.limit_horizon_s
         self._limits = LimitWatch(table, state, detection.rules, detection.limit_horizon_s)
         self.joint = JointWatch(
             table,
@@ -58,7 +57,7 @@ class Watch:
         """An alert that was running when the last run ended; whether it is one of ours and still is."""
         if alert.kind == MISSING:
             rows = [row for row, labels in self._table.items() if set(alert.labels) <= set(labels)]
-            self._missing.restore(rows, alert.series_count > 1)
+            self._missing.restore(rows)
             self._silent[alert.fingerprint] = (set(rows), len(rows))
             return bool(rows)
         if alert.kind == JOINT:
@@ -107,9 +106,8 @@ class Watch:
             del self._overdue[row]
 
     def outlook(self, row: int) -> Approach | None:
-        """Where the series goes at its pace of late; None where it has no limit ahead within the horizon."""
-        ahead = self._limits.outlook(row)
-        return ahead if ahead and ahead.eta_s <= self._horizon_s else None
+        """Where the series goes at its pace of late; None where it has no limit ahead."""
+        return self._limits.outlook(row)
 
     def look(
         self, now_ms: int, is_alerting: Callable[[str], bool] = lambda _: False
@@ -130,7 +128,7 @@ class Watch:
         approaches, turned = self._limits.look(now_ms)
         news = []
         for approach in approaches:
-            alert = finding.approach(approach, self._table.labels(approach.row), now_ms, self._horizon_s)
+            alert = finding.approach(approach, self._table.labels(approach.row), now_ms)
             if approach.is_new:
                 self._heading[approach.row] = alert.fingerprint
                 alerts.append(alert)

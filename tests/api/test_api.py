@@ -266,7 +266,7 @@ def test_an_incident_says_who_speaks_for_how_long_and_what_became_of_its_like(cl
         {"incident": "INC-1", "when": first["started"], "state": "resolved", "resolution": "rolled back"}
     ]
     assert re.fullmatch(
-        r"web instance i1 m\d is 2\dx its usual level: 1\d{3}, expected .+ \(.+ to .+\), for 3 minutes; "
+        r"web m\d is 2\dx its usual level: 1\d{3}, expected .+ \(.+ to .+\), for 3 minutes; "
         r"last time: \d+ \w{3} \d\d:\d\d",
         last["reason"],
     )

@@ -1,13 +1,9 @@
 """Silence is told per series or per entity, once, and only while the stream lives."""
 
 import numpy as np
-import pytest
 
-from aiops import finding
 from aiops.detection.engine import Engine
-from aiops.detection.missing import MissingWatch, Silence
-from aiops.detection.role import role_of
-from aiops.incidents.severity import Severity, severity
+from aiops.detection.missing import MissingWatch
 from aiops.metrics.series import SampleBatch, SeriesTable, canonical
 
 START_MS = 1_767_571_200_000
@@ -137,111 +133,3 @@ def test_a_series_silent_for_a_day_is_given_up() -> None:
     stream.watch.sweep(stream.engine.newest_ms)
     stream.send(1500, without=frozenset({3}))
     assert stream.watch.sweep(stream.engine.newest_ms) == ([], [3])
-
-
-class Pods:
-    """Pods of a service that come and go, two metrics each, beside another service that stays."""
-
-    def __init__(self, role: str = "service") -> None:
-        self.role = role
-        self.table = SeriesTable(200)
-        self.engine = Engine(self.table)
-        self.watch = MissingWatch(self.table, self.engine.state, ("service", "pod"), 5, 30, 86_400)
-        self.minute = 0
-        self.told: list[Silence] = []
-        self.over: list[int] = []
-
-    def send(self, minutes: int, *pods: str) -> None:
-        """All at once, and looked at every minute."""
-        names = [{"service": "other", "pod": "o-1"}, *({self.role: "shop", "pod": pod} for pod in pods)]
-        series = [canonical({"__name__": metric, **one}) for one in names for metric in ("latency_ms", "cpu_percent")]
-        for _ in range(minutes):
-            rows = np.array([self.table.row(labels) for labels in series], np.int32)
-            times = np.full(len(rows), START_MS + 60_000 * self.minute)
-            values = np.random.default_rng(self.minute).normal(5, 1, len(rows))
-            self.engine.ingest(SampleBatch(rows, times, values, np.zeros(len(rows), np.bool_)))
-            self.minute += 1
-            outages, over = self.watch.sweep(self.engine.newest_ms)
-            self.told += outages
-            self.over += over
-
-
-def said(outage: Silence) -> str:
-    return finding.silence(outage, START_MS).sentence
-
-
-@pytest.mark.parametrize("overlap", [0, 3, 15])
-def test_a_rolling_deployment_is_no_outage(overlap: int) -> None:
-    pods = Pods()
-    pods.send(300, "a-1", "a-2", "a-3")
-    for old, rest in ((1, ("a-2", "a-3")), (2, ("b-1", "a-3")), (3, ("b-1", "b-2"))):
-        pods.send(overlap, f"a-{old}", f"b-{old}", *rest)
-        pods.send(10, f"b-{old}", *rest)
-    pods.send(30, "b-1", "b-2", "b-3")
-    assert pods.told == []
-
-
-def test_pods_that_are_all_replaced_at_once_are_no_outage() -> None:
-    pods = Pods()
-    pods.send(300, "a-1", "a-2", "a-3")
-    pods.send(30, "b-1", "b-2", "b-3")
-    assert pods.told == []
-
-
-def test_a_pod_without_successor_is_told_by_its_name_and_how_many_report() -> None:
-    pods = Pods()
-    pods.send(300, "a-1", "a-2", "a-3")
-    pods.send(30, "a-2", "a-3")
-    (outage,) = pods.told
-    assert said(outage) == "shop pod a-1 stopped reporting; 2 of 3 report"
-    assert len(outage.rows) == 2 and not outage.is_entity
-    alert = finding.silence(outage, START_MS)
-    assert severity([alert], 1, START_MS + 5 * 3_600_000)[0] <= Severity.MEDIUM
-    pods.send(30, "a-3")
-    assert [said(one) for one in pods.told[1:]] == ["shop pod a-2 stopped reporting; 1 of 3 report"]
-    pods.send(5, "a-1", "a-3")
-    assert pods.over == list(outage.rows)
-
-
-def test_a_successor_that_comes_late_ends_the_silence() -> None:
-    pods = Pods()
-    pods.send(300, "a-1", "a-2")
-    pods.send(60, "a-2")
-    (outage,) = pods.told
-    pods.send(1, "b-1", "a-2")
-    assert sorted(pods.over) == list(outage.rows)
-    pods.send(60, "b-1", "a-2")
-    assert len(pods.told) == 1
-
-
-def test_one_successor_replaces_one() -> None:
-    pods = Pods()
-    pods.send(300, "a-1", "a-2", "a-3")
-    pods.send(30, "a-3", "b-1")
-    assert len(pods.told) == 1
-    assert "stopped reporting; 2 of 3 report" in said(pods.told[0])
-
-
-def test_a_whole_service_of_pods_that_falls_silent_is_one_outage() -> None:
-    pods = Pods()
-    pods.send(300, "a-1", "a-2", "a-3")
-    pods.send(100, "b-1", "b-2", "b-3")
-    pods.send(30)
-    (outage,) = pods.told
-    assert outage.is_entity and len(outage.rows) == 6
-    assert said(outage) == "6 series of shop stopped reporting"
-
-
-@pytest.mark.parametrize("role", ["service", "job"])
-@pytest.mark.parametrize("minutes", [25, 50, 60, 75])
-def test_pods_of_an_hourly_job_are_no_outages(minutes: int, role: str) -> None:
-    pods = Pods(role)
-    for k in range(14 * 12):
-        pods.send(5, *(f"job-{hour}" for hour in range(15) if 0 <= 5 * k - 60 * hour < minutes))
-    assert pods.told == []
-
-
-def test_one_host_is_not_the_successor_of_another() -> None:
-    bare = canonical({"__name__": "load", "host": "h-1"})
-    assert role_of(bare, ("host", "h-1")) == 0
-    assert role_of(canonical({"__name__": "load", "host": "h-1", "job": "web"}), ("host", "h-1")) != 0

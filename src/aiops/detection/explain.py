@@ -16,7 +16,6 @@ from aiops.metrics.series import Labels
 
 CONTRIBUTORS_SHOWN = 5
 _SUBJECT_LABELS = ("service", "instance", "host", "pod", "node")
-_RUN_LABELS = ("pod", "instance", "host", "node")  # which one of a service
 _UNITS = {  # by the last part of a metric's name, as Prometheus names them
     "ms": " ms", "milliseconds": " ms", "seconds": " s", "bytes": "B", "percent": " %", "celsius": " °C", "volts": " V",
     "watts": " W", "hertz": " Hz", "meters": " m",
@@ -95,20 +94,10 @@ def day(time_ms: int, now_ms: int) -> str:
 
 
 def subject(labels: Labels) -> str:
-    """`checkout pod a-1 latency_p99`: who, which of its pods, and what."""
+    """`checkout latency_p99`: who and what."""
     mapping = dict(labels)
-    run = next((f"{name} {mapping[name]}" for name in _RUN_LABELS if name in mapping), "")
-    name = mapping.get("__name__", "series")
-    return (
-        f"{mapping['service']} {run} {name}".replace("  ", " ")
-        if "service" in mapping
-        else f"{_who(labels)} {name}".strip()
-    )
-
-
-def _who(labels: Labels) -> str:
-    mapping = dict(labels)
-    return next((mapping[name] for name in _SUBJECT_LABELS if name in mapping), "")
+    who = next((mapping[name] for name in _SUBJECT_LABELS if name in mapping), "")
+    return f"{who} {mapping.get('__name__', 'series')}".strip()
 
 
 def unit(labels: Labels) -> str:
@@ -187,15 +176,8 @@ def _size(value: float, expected: float, measure: str) -> str:
 
 def silence_sentence(labels: Labels, series_count: int, is_entity: bool) -> str:
     """One sentence for samples that do not come."""
-    if not is_entity:
-        return f"{subject(labels)} stopped reporting"
-    what = f"{_who(labels)} {dict(labels).get('__name__', '')}".strip()
-    return f"{series_count} series of {what} stopped reporting"
-
-
-def run_silence_sentence(labels: Labels, run: tuple[str, str], reporting: int, siblings: int) -> str:
-    """One sentence for one of several that report the same: `checkout pod a-1 stopped reporting; 2 of 3 report`."""
-    return f"{_who(labels)} {run[0]} {run[1]} stopped reporting; {reporting} of {siblings} report"
+    name = subject(labels) if not is_entity else subject(labels).removesuffix(" series")
+    return f"{series_count} series of {name} stopped reporting" if is_entity else f"{name} stopped reporting"
 
 
 def overdue_sentence(labels: Labels, period_s: float, due_ms: int, on_time: int, of: int) -> str:
@@ -207,13 +189,9 @@ def overdue_sentence(labels: Labels, period_s: float, due_ms: int, on_time: int,
     return f"the {peak} of {subject(labels)} (due at {due}, {on_time} of the last {of} on time) has not come"
 
 
-def limit_sentence(labels: Labels, value: float, limit: float, eta_s: float | None, pace: float) -> str:
-    """One sentence for a limit that draws near, at a pace an hour, or is reached (`eta_s` 0), or is too far away by now
-    for its time to be told (None)."""
+def limit_sentence(labels: Labels, value: float, limit: float, eta_s: float, pace: float) -> str:
+    """One sentence for a limit that draws near, at a pace an hour, or is reached (`eta_s` 0)."""
     measure = unit(labels)
-    if eta_s is None:
-        way = f"slows down on its way to its limit of {number(limit)}{measure}"
-        return f"{subject(labels)} {way}: {number(value)}{measure}"
     if eta_s <= 0:
         is_there = "is at its limit" if value == limit else "is beyond its limit"
         digits = _telling_digits(value, limit) if value != limit else DIGITS
@@ -227,7 +205,7 @@ def outlook(said: str, labels: Labels, limit: float, eta_s: float, pace: float) 
 
 
 def _ahead(limit: float, eta_s: float, pace: float, measure: str) -> str:
-    size = DAY_S if eta_s >= 2 * DAY_S else 3600 if eta_s >= 5400 else 60
+    size = DAY_S if eta_s >= 2 * DAY_S else 3600 if eta_s >= 7200 else 60
     when = duration(max(round(eta_s / size), 1) * size)  # to the nearest: the pace is no better known
     return f"reaches its limit of {number(limit)}{measure} in {when} at its pace of now ({number(pace, 3)}{measure}/h)"
 

@@ -45,8 +45,7 @@ def severity(alerts: Sequence[Alert], entity_count: int, now_ms: int) -> tuple[S
     words += [f"score {peak:.2f}"] if peak >= SCORE else []
     if is_active and lasted_ms >= LONG_MS:
         words.append("for 2 hours or more" if lasted_ms >= HOURS_MS else "for 30 minutes or more")
-    is_less = all(alert.kind == MISSING for alert in alerts) and not is_outage  # the rest of each entity lives on
-    return Severity(min(1 + points // 2, Severity.MEDIUM if is_less else 4)), ", ".join(words)
+    return Severity(min(1 + points // 2, 4)), ", ".join(words)
 
 
 def _size(alert: Alert) -> tuple[int, str]:
