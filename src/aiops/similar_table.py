@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow
-import pyarrow.csv
-import pyarrow.parquet
 from numpy.typing import NDArray
 
 from aiops.errors import InputError, TableError
@@ -23,13 +21,13 @@ from aiops.metrics.timestamp import timestamp_ms
 from aiops.tickets.encoder import Encoder
 from aiops.tickets.reading import read
 from aiops.tickets.similar import PastItem, Projection, SimilarIndex
+from aiops.tickets.table import BODIES, TITLES, read_table, write_table
 
 BATCH = 256
-PARQUET = (".parquet", ".pq")
 _COLUMNS = {
     "item_id": ("id", "ticket_id", "query_id", "key", "number"),
-    "title": ("title", "subject", "summary"),
-    "text": ("body", "text", "description", "message"),
+    "title": TITLES,
+    "text": BODIES,
     "created": ("created_at", "created", "opened_at", "timestamp"),
     "tenant": ("tenant",),
     "kind": ("kind",),
@@ -48,7 +46,7 @@ class SimilarFigures:
 
 def past_items(path: Path) -> list[PastItem]:
     """The rows of a file. Raises TableError."""
-    table = _read(path)
+    table = read_table(path).columns
     lower = {name.lower(): name for name in reversed(table.column_names)}
     found = {field: next((lower[n] for n in names if n in lower), None) for field, names in _COLUMNS.items()}
     for field, names in (("item_id", _COLUMNS["item_id"]), ("title", (*_COLUMNS["title"], *_COLUMNS["text"]))):
@@ -124,10 +122,10 @@ def similar_file(
             rows["score"] += [round(score, 6) for _, score in found]
         progressed(len(past) + start + len(some), total)
     table = pyarrow.table(rows)
-    if to.suffix in PARQUET:
-        pyarrow.parquet.write_table(table, to)
-    else:
-        pyarrow.csv.write_csv(table, to)
+    try:
+        write_table(table, to)
+    except OSError as error:
+        raise TableError(f"{to}: {error.strerror or error}") from None
     return SimilarFigures(len(past), len(asked), len(table))
 
 
@@ -141,14 +139,3 @@ def _untenanted(item: PastItem) -> PastItem:
 
 def _vectors(items: Sequence[PastItem], encoder: Encoder) -> NDArray[np.float32]:
     return encoder.encode([item.joined for item in items]).sentence
-
-
-def _read(path: Path) -> Any:
-    try:
-        if path.suffix in PARQUET:
-            return pyarrow.parquet.read_table(path)
-        return pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True))
-    except OSError as error:
-        raise TableError(f"{path}: {error}") from None
-    except pyarrow.ArrowInvalid as error:
-        raise TableError(f"{path}: cannot be read: {error}") from None

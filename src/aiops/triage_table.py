@@ -15,11 +15,10 @@ import pyarrow
 
 from aiops.errors import TableError
 from aiops.tickets.pipeline import TriagePipeline
-from aiops.tickets.table import read_table, write_table
+from aiops.tickets.table import BODIES, TITLES, read_table, write_table
 from aiops.tickets.ticket import Ticket, Triage
 
 BATCH = 256
-TITLES, BODIES = ("title", "subject", "summary"), ("body", "text", "description", "message")
 
 
 def triage_file(

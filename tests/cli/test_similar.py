@@ -48,6 +48,15 @@ def test_a_text_finds_what_was_indexed(past: Path, tmp_path: Path, monkeypatch: 
     assert "new MTU" in run("similar", "vpn drops every ten minutes")
 
 
+def test_a_file_with_semicolons_is_read_and_numbers_with_zeros_stay_what_they_are(tmp_path: Path) -> None:
+    file, to = tmp_path / "past.csv", tmp_path / "found.csv"
+    file.write_text("id;title;created_at\n007;printer jam in tray 2;2026-01-01\n008;tray 2 jams;2026-01-02 10:00\n")
+    result = CliRunner().invoke(app, ["similar", "--corpus", str(file), "--queries", str(file), "--out", str(to)])
+    assert result.exit_code == 0, result.output
+    with to.open() as text:
+        assert [(row["query_id"], row["id"]) for row in csv.DictReader(text)] == [("008", "007")]
+
+
 def test_what_is_wrong_is_told(past: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIOPS_SERVER_DATA_DIR", str(tmp_path / "data"))
     odd = tmp_path / "odd.csv"

@@ -3,8 +3,7 @@
 What a series has not learned yet is zero: other hours, free places in its banks; and a small whole number as a float32
 has zeros in its lower half. So a row is cut into halves of words: bits say which groups of 16 words are not all zero,
 and of each such group two masks say which words are not zero, and which have a lower half. Those halves follow. That
-takes fewer bytes than a general packer makes of them, in a third of the time, and a row that is full grows by a
-sixteenth only.
+takes fewer bytes than a general packer makes of them, in less time, and a row that is full grows by a sixteenth only.
 """
 
 import numpy as np

@@ -16,7 +16,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-TOLERANCE = 0.03  # of the projected gradient; a tenth of it moves no answer in a thousand
+TOLERANCE = 0.03  # of the projected gradient
 ROUNDS_MAX = 300
 THREADS = 2
 

@@ -13,6 +13,11 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops.compiled import forget_stale
+from aiops.tickets.text_hash import BASIS, column, fold, is_word, joined
+
+forget_stale(__file__)
+
 HASH_NAME = "fnv1a32-fmix-v1"
 BITS = 16  # columns per block: 2^16
 SIZE = 1 << BITS
@@ -40,43 +45,12 @@ def char_counts(texts: Sequence[str]) -> Counts:
 
 def pair_columns(pairs: Sequence[tuple[str, str]]) -> NDArray[np.int32]:
     """The word block's column of each two neighbours."""
-    columns: NDArray[np.int32] = _last_columns(*_joined([f"{first} {second}" for first, second in pairs]))
+    columns: NDArray[np.int32] = _last_columns(*joined([f"{first} {second}" for first, second in pairs]))
     return columns
 
 
-def _joined(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The bytes of all texts, lower-cased, and where each begins, with the end of the last."""
-    raw = [text.lower().encode() for text in texts]
-    starts = np.zeros(len(raw) + 1, np.int64)
-    np.cumsum([len(one) for one in raw], dtype=np.int64, out=starts[1:])
-    return np.frombuffer(b"".join(raw), dtype=np.uint8), starts
-
-
 def _counts(texts: Sequence[str], is_char: bool) -> Counts:
-    return Counts(*_count_rows(*_joined(texts), is_char))
-
-
-@nb.njit(cache=True, nogil=True)
-def _is_word(byte):
-    """Letters, digits, `_`, and all of what is not ASCII."""
-    return byte >= 128 or byte == 95 or 48 <= byte <= 57 or 97 <= byte <= 122 or 65 <= byte <= 90
-
-
-@nb.njit(cache=True, nogil=True)
-def _column(state):
-    """The last mix of MurmurHash3, then the low bits: FNV alone leaves them uneven for short input."""
-    h = state
-    h ^= h >> np.uint32(16)
-    h = np.uint32(h * np.uint32(0x85EBCA6B))
-    h ^= h >> np.uint32(13)
-    h = np.uint32(h * np.uint32(0xC2B2AE35))
-    h ^= h >> np.uint32(16)
-    return np.int32(h & np.uint32(SIZE - 1))
-
-
-@nb.njit(cache=True, nogil=True)
-def _fold(state, byte):
-    return np.uint32(np.uint32(state ^ np.uint32(byte)) * np.uint32(16777619))
+    return Counts(*_count_rows(*joined(texts), is_char))
 
 
 @nb.njit(cache=True, nogil=True)
@@ -85,19 +59,19 @@ def _word_grams(text, start, end, into):
     n, before, k = 0, np.uint32(0), start
     has_before = False
     while k < end:
-        if not _is_word(text[k]):
+        if not is_word(text[k]):
             k += 1
             continue
-        state = np.uint32(2166136261)
-        pair = _fold(before, _SPACE)
-        while k < end and _is_word(text[k]):
-            state = _fold(state, text[k])
-            pair = _fold(pair, text[k])
+        state = np.uint32(BASIS)
+        pair = fold(before, _SPACE)
+        while k < end and is_word(text[k]):
+            state = fold(state, text[k])
+            pair = fold(pair, text[k])
             k += 1
-        into[n] = _column(state)
+        into[n] = column(state, SIZE)
         n += 1
         if has_before:
-            into[n] = _column(pair)
+            into[n] = column(pair, SIZE)
             n += 1
         before, has_before = state, True
     return n
@@ -108,21 +82,21 @@ def _char_grams(text, start, end, into):
     """As `_word_grams`, for every 2 to 5 bytes of ` word `."""
     n, k = 0, start
     while k < end:
-        if not _is_word(text[k]):
+        if not is_word(text[k]):
             k += 1
             continue
         first = k
-        while k < end and _is_word(text[k]):
+        while k < end and is_word(text[k]):
             k += 1
         length = k - first + 2
         for at in range(length):
-            state = np.uint32(2166136261)
+            state = np.uint32(BASIS)
             for size in range(1, min(CHAR_MAX, length - at) + 1):
                 place = at + size - 1
                 byte = _SPACE if place == 0 or place == length - 1 else text[first + place - 1]
-                state = _fold(state, byte)
+                state = fold(state, byte)
                 if size >= CHAR_MIN:
-                    into[n] = _column(state)
+                    into[n] = column(state, SIZE)
                     n += 1
     return n
 

@@ -22,6 +22,7 @@ from aiops.errors import InputError, TableError
 from aiops.metrics.timestamp import epoch_ms, timestamp_ms
 
 PARQUET = (".parquet", ".pq")
+TITLES, BODIES = ("title", "subject", "summary"), ("body", "text", "description", "message")  # as usually called
 DELIMITERS = (",", ";", "\t")
 CSV_BYTES_MAX = 2**31 - 1  # beyond: refused; Parquet has no such limit
 _NOTHING: tuple[str, ...] = ()

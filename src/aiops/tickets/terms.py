@@ -13,6 +13,11 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops.compiled import forget_stale
+from aiops.tickets.text_hash import BASIS, column, fold, is_word, joined
+
+forget_stale(__file__)
+
 BITS = 20
 FIELD = 1 << BITS  # columns of a field: words from 0, beginnings from here
 SIZE = 2 * FIELD
@@ -30,33 +35,7 @@ class Terms(NamedTuple):
 
 def terms(texts: Sequence[str]) -> Terms:
     """Of lower-cased texts. Words are runs of letters, digits and `_`: error codes and versions are evidence."""
-    raw = [text.lower().encode(errors="replace") for text in texts]
-    starts = np.zeros(len(raw) + 1, np.int64)
-    np.cumsum([len(one) for one in raw], out=starts[1:])
-    return Terms(*_count_rows(np.frombuffer(b"".join(raw), np.uint8), starts))
-
-
-@nb.njit(cache=True, nogil=True)
-def _is_word(byte):
-    """Letters, digits, `_`, and all of what is not ASCII."""
-    return byte >= 128 or byte == 95 or 48 <= byte <= 57 or 97 <= byte <= 122
-
-
-@nb.njit(cache=True, nogil=True)
-def _fold(state, byte):
-    return np.uint32(np.uint32(state ^ np.uint32(byte)) * np.uint32(16777619))
-
-
-@nb.njit(cache=True, nogil=True)
-def _column(state):
-    """The last mix of MurmurHash3, then the low bits: FNV alone leaves them uneven for short input."""
-    h = state
-    h ^= h >> np.uint32(16)
-    h = np.uint32(h * np.uint32(0x85EBCA6B))
-    h ^= h >> np.uint32(13)
-    h = np.uint32(h * np.uint32(0xC2B2AE35))
-    h ^= h >> np.uint32(16)
-    return np.int32(h & np.uint32(FIELD - 1))
+    return Terms(*_count_rows(*joined(texts)))
 
 
 @nb.njit(cache=True, nogil=True)
@@ -64,21 +43,21 @@ def _text_columns(text, start, end, into):
     """Writes the columns of text[start:end] to `into`; returns how many."""
     n, k = 0, start
     while k < end:
-        if not _is_word(text[k]):
+        if not is_word(text[k]):
             k += 1
             continue
         first = k
-        state = np.uint32(2166136261)
+        state = np.uint32(BASIS)
         beginning = state
-        while k < end and _is_word(text[k]):
-            state = _fold(state, text[k])
+        while k < end and is_word(text[k]):
+            state = fold(state, text[k])
             k += 1
             if k - first == BEGINNING:
                 beginning = state
         if k - first < BEGINNING:
             beginning = state
-        into[n] = _column(state)
-        into[n + 1] = FIELD + _column(beginning)
+        into[n] = column(state, FIELD)
+        into[n + 1] = FIELD + column(beginning, FIELD)
         n += 2
     return n
 
